@@ -1,0 +1,264 @@
+"""
+The run directory: which files a run leaves, and how they are written and read.
+
+::
+
+    runs/20261123T083000Z-3f9a/
+        run.json         the Run record
+        samples.jsonl    a SampleHeader, then one Sample a line, streamed while the agents poll
+        generator.jsonl  one GeneratorTick a line
+        server.json      the target's own figures for the measured window, as it answered them
+        result.json      the Result: summary, verdict, server's figures
+        report.html      everything, for people
+        plots/*.png      the report's plots
+        target.log       what an embedded target said
+        locust.log       what Locust said
+
+While a run goes on, its folder has the suffix ``.partial``; it is renamed when everything in it is whole. A killed
+run keeps its ``.partial`` folder with every line that had been written, and `harness report` reads it.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from harness.errors import HarnessError, explain
+from harness.model import SCHEMA_VERSION, GeneratorTick, Result, Run, Sample, SampleHeader
+from monitoring.histogram import Histogram
+
+PARTIAL_SUFFIX = ".partial"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The paths in one run's folder."""
+
+    path: Path
+
+    @property
+    def run(self) -> Path:
+        """The Run record."""
+        return self.path / "run.json"
+
+    @property
+    def samples(self) -> Path:
+        """The samples, one a line after a header."""
+        return self.path / "samples.jsonl"
+
+    @property
+    def generator(self) -> Path:
+        """The generator's health, one tick a line."""
+        return self.path / "generator.jsonl"
+
+    @property
+    def server(self) -> Path:
+        """The target's figures as it answered them."""
+        return self.path / "server.json"
+
+    @property
+    def result(self) -> Path:
+        """Summary and verdict."""
+        return self.path / "result.json"
+
+    @property
+    def report(self) -> Path:
+        """The report for people."""
+        return self.path / "report.html"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of the report's plots as PNG."""
+        return self.path / "plots"
+
+    @property
+    def target_log(self) -> Path:
+        """Output of an embedded target."""
+        return self.path / "target.log"
+
+    @property
+    def locust_log(self) -> Path:
+        """Output of Locust."""
+        return self.path / "locust.log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSamples:
+    """
+    What a samples file held.
+
+    Args:
+        header: its first line.
+        samples: every whole sample, in file order.
+        torn_lines: lines that were no sample: a killed writer leaves at most one, at the end.
+    """
+
+    header: SampleHeader
+    samples: tuple[Sample, ...]
+    torn_lines: int
+
+
+def encode(record: object) -> bytes:
+    """Return a record of `harness.model` as one line of JSON, without the newline."""
+    return msgspec.json.encode(record, enc_hook=_encode_histogram)
+
+
+def decode(stored: bytes, kind: type[T], *, path: Path) -> T:
+    """
+    Read a record of `harness.model` back.
+
+    Args:
+        stored: JSON.
+        kind: class of the record.
+        path: where it was read, for the error text.
+
+    Raises:
+        HarnessError: not JSON, not of this shape, or of a newer schema.
+    """
+    try:
+        version = msgspec.json.decode(stored, type=_Versioned).schema_version
+        if version is not None and version > SCHEMA_VERSION:
+            raise HarnessError(
+                explain(
+                    "file",
+                    str(path),
+                    fault="written by a newer version of the harness",
+                    got=f"schema {version}",
+                    need=f"{SCHEMA_VERSION} or less",
+                    remedy="a newer harness",
+                )
+            )
+        return msgspec.json.decode(stored, type=kind, dec_hook=_decode_histogram)
+    except (msgspec.DecodeError, ValueError) as fault:
+        raise HarnessError(explain("file", str(path), fault=f"not a {kind.__name__} record: {fault}")) from fault
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """
+    Write a whole file or nothing: under a temporary name in the same folder, synced, then renamed.
+
+    Raises:
+        HarnessError: the folder can't be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """
+    Yield a temporary path beside `path`, renamed onto it when the block ends well, removed when not.
+
+    Raises:
+        HarnessError: the folder can't be written, or the disk is full.
+    """
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        temporary = Path(name)
+        os.close(handle)
+        temporary.chmod(0o644)
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+        temporary = None
+    except OSError as fault:
+        raise cannot_write(path, fault) from fault
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, fault: OSError) -> HarnessError:
+    """Return the error for a file or folder that can't be written."""
+    return HarnessError(
+        explain(
+            "file",
+            str(path),
+            fault=f"can't be written: {fault.strerror or fault}",
+            remedy="another folder with --out, or free space",
+        )
+    )
+
+
+def read_run(directory: RunDirectory) -> Run:
+    """Read ``run.json``; see `decode` for errors, and a missing file is one."""
+    return decode(_read(directory.run), Run, path=directory.run)
+
+
+def read_result(directory: RunDirectory) -> Result:
+    """Read ``result.json``; see `decode` for errors, and a missing file is one."""
+    return decode(_read(directory.result), Result, path=directory.result)
+
+
+def read_samples(path: Path) -> StoredSamples:
+    """
+    Read a samples file, whole or cut off in the middle of a line.
+
+    Raises:
+        HarnessError: no file, or no header in it.
+    """
+    samples: list[Sample] = []
+    torn = 0
+    decoder = msgspec.json.Decoder(Sample)
+    with _open(path) as file:
+        header = decode(file.readline(), SampleHeader, path=path)
+        for line in file:
+            try:
+                samples.append(decoder.decode(line))
+            except msgspec.DecodeError:
+                torn += 1
+    return StoredSamples(header=header, samples=tuple(samples), torn_lines=torn)
+
+
+def read_ticks(path: Path) -> tuple[GeneratorTick, ...]:
+    """Read the generator's ticks, leaving out a torn last line; empty for no file."""
+    if not path.exists():
+        return ()
+    ticks: list[GeneratorTick] = []
+    decoder = msgspec.json.Decoder(GeneratorTick)
+    with _open(path) as file:
+        for line in file:
+            try:
+                ticks.append(decoder.decode(line))
+            except msgspec.DecodeError:
+                continue
+    return tuple(ticks)
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int | None = None
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as fault:
+        raise HarnessError(
+            explain("file", str(path), fault=f"can't be read: {fault.strerror or fault}")
+        ) from fault
+
+
+def _read(path: Path) -> bytes:
+    with _open(path) as file:
+        return file.read()
+
+
+def _encode_histogram(value: object) -> Any:
+    if isinstance(value, Histogram):
+        return value.to_json()
+    raise NotImplementedError(f"no stored form for {type(value).__name__}")
+
+
+def _decode_histogram(kind: type, stored: Any) -> Any:
+    if kind is Histogram:
+        return Histogram.from_json(stored)
+    raise NotImplementedError(f"no stored form for {kind.__name__}")

@@ -1,0 +1,132 @@
+"""
+Text to quantity and back: durations, ratios and rates, as flags, gate files and reports write them.
+
+Inside the project a duration is a float in seconds and a ratio a float in 0..1; units exist at the edges only.
+"""
+
+import math
+import re
+
+from harness.errors import UsageError, explain
+
+_UNIT_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(us|µs|ms|min|s|m|h|d)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def parse_duration_s(text: str, *, name: str = "duration") -> float:
+    """
+    Read a duration such as ``600ms``, ``10s``, ``1m30s`` or ``2h``.
+
+    A bare number is seconds, as Locust reads ``-t 70``.
+
+    Args:
+        text: the duration as written.
+        name: the option it came from, for the error text.
+
+    Returns:
+        Seconds, ≥ 0.
+
+    Raises:
+        UsageError: the text is no duration, or a negative one.
+    """
+    stripped = text.strip()
+    if _NUMBER.fullmatch(stripped):
+        return float(stripped)
+    parts = list(_DURATION_PART.finditer(stripped))
+    if parts and "".join(p.group(0) for p in parts).replace(" ", "") == stripped.replace(" ", ""):
+        return math.fsum(float(p.group(1)) * _UNIT_S[p.group(2)] for p in parts)
+    raise UsageError(
+        explain("option", name, fault="not a duration", got=repr(text), need="a form such as 600ms, 10s or 1m30s")
+    )
+
+
+def parse_ratio(text: str, *, name: str = "ratio") -> float:
+    """
+    Read a ratio such as ``5%`` or ``0.05``.
+
+    Args:
+        text: the ratio as written.
+        name: the option it came from, for the error text.
+
+    Returns:
+        A float in 0..1.
+
+    Raises:
+        UsageError: the text is no number, or outside 0..1.
+    """
+    stripped = text.strip()
+    scale = 1.0
+    if stripped.endswith("%"):
+        stripped, scale = stripped[:-1].strip(), 0.01
+    try:
+        ratio = float(stripped) * scale
+    except ValueError:
+        ratio = math.nan
+    if not 0.0 <= ratio <= 1.0:
+        raise UsageError(
+            explain("option", name, fault="not a ratio", got=repr(text), need="0..1 or 0%..100%, such as 5%")
+        )
+    return ratio
+
+
+def format_duration(duration_s: float | None) -> str:
+    """
+    Write a duration for people: three significant digits in the unit that fits (``4.21 ms``, ``1.50 s``, ``2m10s``).
+
+    Args:
+        duration_s: seconds, or None for unknown.
+
+    Returns:
+        The text; ``?`` for None, ``∞`` for an infinite duration (an error or a time-out has no end).
+    """
+    if duration_s is None or math.isnan(duration_s):
+        return "?"
+    if math.isinf(duration_s):
+        return "∞"
+    if duration_s >= 100:
+        return _format_long(duration_s)
+    if duration_s >= 1:
+        return f"{_three_digits(duration_s)} s"
+    if duration_s >= 1e-3 or duration_s == 0:
+        return f"{_three_digits(duration_s * 1e3)} ms"
+    return f"{_three_digits(duration_s * 1e6)} µs"
+
+
+def format_ratio(ratio: float | None) -> str:
+    """
+    Write a ratio as a percentage with three significant digits: ``0.993 %``.
+
+    Args:
+        ratio: 0..1 or beyond, or None for unknown.
+
+    Returns:
+        The text; ``?`` for None.
+    """
+    return "?" if ratio is None or math.isnan(ratio) else f"{_three_digits(ratio * 100)} %"
+
+
+def format_number(value: float | None) -> str:
+    """Write a plain number with three significant digits, ``?`` for None."""
+    return "?" if value is None or math.isnan(value) else _three_digits(value)
+
+
+def format_count(count: int | None) -> str:
+    """Write a count with thousands separated by commas, ``?`` for None."""
+    return "?" if count is None else f"{count:,}"
+
+
+def _format_long(duration_s: float) -> str:
+    total_s = round(duration_s)
+    hours, rest = divmod(total_s, 3600)
+    minutes, seconds = divmod(rest, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{seconds:02d}s"
+
+
+def _three_digits(value: float) -> str:
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    return f"{value:.{max(0, 2 - magnitude)}f}"

@@ -1,0 +1,1 @@
+"""Monitoring for a FastAPI + SQLAlchemy service, installed in one line."""
