@@ -72,7 +72,7 @@ def parse_ratio(text: str, *, name: str = "ratio") -> float:
 
 def format_duration(duration_s: float | None) -> str:
     """
-    Write a duration for people: three significant digits in the unit that fits (``4.21 ms``, ``1.50 s``, ``2m10s``).
+    Write a duration for people, three digits in the unit that fits: ``4.21 ms``, ``1.50 s``, ``2m10s``.
 
     Args:
         duration_s: seconds, or None for unknown.

@@ -1,0 +1,80 @@
+"""
+The records at the head of the server-side flow.
+
+::
+
+    request / query / pool event ─▶ Observation ─▶ Rollup ─▶ store ─▶ metrics, report, checklist
+
+They are made on the hot path, so they are msgspec structs: frozen, keyword-only, a third of a dataclass's cost to
+build, and written as JSON lines as they are. `None` is unknown and never 0.
+"""
+
+import msgspec
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    One request that the service handled (or lost).
+
+    Args:
+        time_s: wall clock at its arrival [s since the Unix epoch].
+        request_id: taken from ``X-Request-ID`` or made.
+        method: HTTP method, ``WEBSOCKET`` for a websocket.
+        route: route template with mounts in front; ``<unmatched>`` where no route took it.
+        path: the path as sent.
+        status: HTTP status; 499 when the client went away first; 500 for an unhandled exception.
+        duration_s: from arrival to the last byte handed to the server, or the failure [s].
+        database_time_s: time within database calls [s].
+        queries: statements sent.
+        pool_wait_s: time spent waiting for pooled connections [s].
+        client: address of the peer; None when the server gave none.
+        agent: agent id from the path parameters; None when the route has none.
+        exception: class of the exception that ended it; None for none.
+        bytes_out: bytes of the body sent.
+    """
+
+    time_s: float
+    request_id: str
+    method: str
+    route: str
+    path: str
+    status: int
+    duration_s: float
+    database_time_s: float
+    queries: int
+    pool_wait_s: float
+    client: str | None
+    agent: str | None
+    exception: str | None
+    bytes_out: int
+
+
+class QueryObservation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    One statement that the service sent to its database.
+
+    Args:
+        time_s: wall clock when it was sent [s since the Unix epoch].
+        engine: name of the engine it went through.
+        statement: the parameterised text, which is also its fingerprint.
+        duration_s: time in the driver's execute call [s].
+        rows: rows returned or changed; None when the driver doesn't say.
+        many: whether it was an executemany.
+        slow: whether it took longer than the slow-query threshold.
+        request_id: of the request it served; None outside of one.
+        route: of the request it served; None outside of one or not yet known.
+        parameters: only when settings ask for it, redacted; None otherwise.
+        error: class of the exception it raised; None for none.
+    """
+
+    time_s: float
+    engine: str
+    statement: str
+    duration_s: float
+    rows: int | None
+    many: bool
+    slow: bool
+    request_id: str | None
+    route: str | None
+    parameters: str | None
+    error: str | None
