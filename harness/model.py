@@ -101,6 +101,7 @@ class SampleHeader:
         interval_s: polling interval of each agent [s].
         seed: what phases and jitter were derived from.
         phase_model: ``uniform``, ``random`` or ``sync``.
+        jitter_ratio: longest delay of a single poll by chance, as a share of the interval.
     """
 
     schema_version: int
@@ -111,6 +112,7 @@ class SampleHeader:
     interval_s: float
     seed: int
     phase_model: str
+    jitter_ratio: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +243,7 @@ class Run:
         commit: git commit of the working directory; None outside a repository.
         dirty: whether tracked files differed from it; None outside a repository.
         harness_version: version of this package.
+        ended_s: when the load ended [s since the run's origin]; None for a run that was killed, or still runs.
     """
 
     id: str
@@ -253,6 +256,7 @@ class Run:
     commit: str | None
     dirty: bool | None
     harness_version: str
+    ended_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

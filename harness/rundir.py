@@ -199,6 +199,12 @@ def read_result(directory: RunDirectory) -> Result:
     return decode(_read(directory.result), Result, path=directory.result)
 
 
+def read_header(path: Path) -> SampleHeader:
+    """Read a samples file's first line; see `read_samples` for errors."""
+    with _open(path) as file:
+        return decode(file.readline(), SampleHeader, path=path)
+
+
 def read_samples(path: Path) -> StoredSamples:
     """
     Read a samples file, whole or cut off in the middle of a line.

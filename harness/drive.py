@@ -1,0 +1,130 @@
+"""Drive the load: Locust in a process of its own, watched through the samples it writes."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError, explain
+from harness.interrupt import Interrupt
+from harness.processes import Child, start_child
+from harness.progress import ProgressLine, SampleTail
+from harness.rundir import RunDirectory
+
+_LOOK_EVERY_S = 0.25
+_START_TIMEOUT_S = 60.0
+_STOP_GRACE_S = 10.0
+_END_SLACK_S = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drive:
+    """
+    How the load went, besides its samples.
+
+    Args:
+        ended_s: when the load ended [s since the run's origin].
+        interrupted: whether the user ended it.
+        target_death: how the target's process ended meanwhile; None when it lived.
+    """
+
+    ended_s: float
+    interrupted: bool
+    target_death: str | None
+
+
+def drive(
+    command: Sequence[str],
+    directory: RunDirectory,
+    *,
+    run_time_s: float,
+    request_timeout_s: float,
+    target_death: Callable[[], str | None],
+    interrupt: Interrupt,
+) -> Drive:
+    """
+    Start Locust, show how it goes, and see it ended: by itself, by the user, or because the target is gone.
+
+    Args:
+        command: Locust's command line; it writes its samples into `directory`.
+        directory: the run's folder.
+        run_time_s: planned length of the load [s].
+        request_timeout_s: how long the last polls may take on top [s].
+        target_death: says how the target ended; None while it runs.
+        interrupt: set by the user's first Ctrl-C.
+
+    Raises:
+        HarnessError: Locust did not start, or broke off by itself.
+        KeyboardInterrupt: interrupted before the first poll.
+    """
+    load = start_child("load generator", command, log=directory.locust_log)
+    try:
+        tail = SampleTail(directory.samples)
+        origin_epoch_s = _wait_for_origin(load, tail, interrupt)
+        ended = _watch(
+            load,
+            tail,
+            origin_epoch_s=origin_epoch_s,
+            run_time_s=run_time_s,
+            give_up_s=run_time_s + request_timeout_s + _END_SLACK_S,
+            target_death=target_death,
+            interrupt=interrupt,
+        )
+    finally:
+        # On SIGTERM Locust writes what it has; polls still in flight are given up.
+        code = load.stop(grace_s=_STOP_GRACE_S)
+    broke_off = code != 0 and not ended.interrupted and ended.target_death is None
+    if broke_off:
+        raise HarnessError(_last_words(load, directory.locust_log, f"broke off with exit code {code}"))
+    return ended
+
+
+def _watch(
+    load: Child,
+    tail: SampleTail,
+    *,
+    origin_epoch_s: float,
+    run_time_s: float,
+    give_up_s: float,
+    target_death: Callable[[], str | None],
+    interrupt: Interrupt,
+) -> Drive:
+    death: str | None = None
+    elapsed_s = 0.0
+    with ProgressLine(sys.stderr) as line:
+        while load.wait(_LOOK_EVERY_S) is None and elapsed_s < give_up_s:
+            tail.read()
+            elapsed_s = time.time() - origin_epoch_s
+            line.show(tail.progress(elapsed_s=elapsed_s, run_time_s=run_time_s))
+            death = target_death()
+            if interrupt.requested or death is not None:
+                break
+        else:
+            tail.read()
+            line.show(tail.progress(elapsed_s=run_time_s, run_time_s=run_time_s))
+    early = interrupt.requested or death is not None
+    ended_s = min(run_time_s, elapsed_s) if early else run_time_s
+    return Drive(ended_s=ended_s, interrupted=interrupt.requested, target_death=death)
+
+
+def _wait_for_origin(load: Child, tail: SampleTail, interrupt: Interrupt) -> float:
+    """Wait until the schedule starts; return that instant [s since the Unix epoch]."""
+    deadline_s = time.monotonic() + _START_TIMEOUT_S
+    while tail.origin_epoch_s is None:
+        code = load.wait(0.05)
+        tail.read()
+        if tail.origin_epoch_s is not None:
+            break
+        if interrupt.requested:
+            raise KeyboardInterrupt
+        if code is not None:
+            raise HarnessError(_last_words(load, load.log, f"ended at once with exit code {code}"))
+        if time.monotonic() > deadline_s:
+            raise HarnessError(explain("load generator", fault=f"did not start within {_START_TIMEOUT_S:.0f} s"))
+    return tail.origin_epoch_s
+
+
+def _last_words(load: Child, log: Path, fault: str) -> str:
+    words = load.last_words() or "it said nothing"
+    return explain("load generator", fault=f"{fault}: {words}", remedy=f"reading {log}")

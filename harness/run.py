@@ -1,0 +1,296 @@
+"""
+The main job: a target, a fleet of agents polling it, a verdict, a report.
+
+The steps, each a function of its own::
+
+    check ─▶ prepare the target ─▶ drive the load ─▶ ask the target and its database ─▶ conclude
+"""
+
+import json
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import harness
+from harness.backend.queries import pending_statement
+from harness.backend.seed import seed_with_progress
+from harness.conclude import conclude
+from harness.database import describe_database
+from harness.drive import drive
+from harness.environment import describe_commit, describe_environment
+from harness.errors import HarnessError, UsageError, explain
+from harness.figures import ServerReading, read_server_figures
+from harness.indexes.audit import audit_pending_query
+from harness.interrupt import Interrupt
+from harness.load.command import LoadOptions, locust_command
+from harness.model import SCHEMA_VERSION, IndexEvidence, Result, Run, RunState, Scenario
+from harness.rundir import PARTIAL_SUFFIX, RunDirectory, cannot_write, encode, read_header, write_atomically
+from harness.scenario import make_scenario
+from harness.target import EmbeddedOptions, RunningTarget, attach, embedded_target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """
+    What `harness run` was asked for.
+
+    Args:
+        host: base URL of a running target; None starts the embedded one.
+        agents: fleet size.
+        interval_s: polling interval of an agent [s].
+        run_time_s: length of the load, the warm-up included [s].
+        warmup_s: first part that is not judged [s]; None is one interval.
+        phase_model: how the agents' phases lie in the interval.
+        seed: of the schedule and of the embedded target's rows.
+        out: folder that gets the run's folder.
+        database_url: of the embedded target's database, or of an attached target's to be asked for its plans.
+        deployments: rows that an embedded target's database is filled with.
+        request_timeout_s: for one poll [s].
+        target_delay_s: artificial delay in the embedded target [s].
+        target_error_ratio: artificial share of errors in the embedded target, 0..1.
+    """
+
+    host: str | None
+    agents: int
+    interval_s: float
+    run_time_s: float
+    warmup_s: float | None
+    phase_model: str
+    seed: int
+    out: Path
+    database_url: str | None
+    deployments: int
+    request_timeout_s: float
+    target_delay_s: float
+    target_error_ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A finished run: its result and the folder that holds it."""
+
+    result: Result
+    directory: RunDirectory
+
+
+def check_options(options: RunOptions) -> Scenario:
+    """
+    Refuse what can't work before anything is started.
+
+    Returns:
+        The scenario that the options describe.
+
+    Raises:
+        UsageError: the first value that can't work, by the name of its option.
+    """
+    if options.agents < 1:
+        raise UsageError(explain("option", "--agents", fault="no agents", got=options.agents, need="1 or more"))
+    if options.interval_s <= 0:
+        raise UsageError(
+            explain(
+                "option",
+                "--interval",
+                fault="not a time to wait",
+                got=f"{options.interval_s:g} s",
+                need="more than 0 s",
+            )
+        )
+    scenario = make_scenario(
+        name="agent-polling",
+        agents=options.agents,
+        interval_s=options.interval_s,
+        run_time_s=options.run_time_s,
+        warmup_s=options.interval_s if options.warmup_s is None else options.warmup_s,
+        phase_model=options.phase_model,
+        seed=options.seed,
+    )
+    if scenario.measured_s < scenario.interval_s:
+        least_s = scenario.warmup_s + scenario.interval_s
+        raise UsageError(
+            explain(
+                "option",
+                "--run-time",
+                fault="after the warm-up there is less than one polling interval left to measure",
+                got=f"{options.run_time_s:g} s with {scenario.warmup_s:g} s of warm-up",
+                need=f"{least_s:g} s or more",
+                remedy=f"--run-time {least_s + 5 * scenario.interval_s:g}s",
+            )
+        )
+    artificial = options.target_delay_s > 0 or options.target_error_ratio > 0
+    if options.host is not None and artificial:
+        raise UsageError(
+            explain(
+                "option",
+                "--host",
+                fault="--target-delay and --target-error-ratio are for the embedded target only",
+                remedy="leaving one of them out",
+            )
+        )
+    return scenario
+
+
+def execute(options: RunOptions, interrupt: Interrupt) -> Outcome:
+    """
+    Do the whole job. Everything that was started is stopped when this returns or raises.
+
+    Args:
+        options: checked here once more.
+        interrupt: the user's Ctrl-C; a run that has begun is then ended, judged and written all the same.
+
+    Returns:
+        The result and its folder.
+
+    Raises:
+        UsageError: see `check_options`.
+        HarnessError: the target, the database or the folder would not do. Nothing half-written is left, except
+            the samples of a run that had begun.
+    """
+    scenario = check_options(options)
+    with run_directory(options.out) as directory, ExitStack() as stack:
+        target, database_url = _prepare_target(options, directory, stack)
+        run = _describe(scenario, target, directory)
+        write_atomically(directory.run, encode(run))
+        with interrupt.graceful():
+            driven = drive(
+                _load_command(options, run, directory),
+                directory,
+                run_time_s=scenario.run_time_s,
+                request_timeout_s=options.request_timeout_s,
+                target_death=target.death,
+                interrupt=interrupt,
+            )
+            state = RunState.INTERRUPTED if driven.interrupted else RunState.FINISHED
+            run = replace(run, state=state, ended_s=driven.ended_s)
+            write_atomically(directory.run, encode(run))
+            reading = _ask_server(run, directory)
+            indexes, index_notes = _ask_database(database_url)
+            # The target is stopped before the report is drawn: drawing takes a core for seconds.
+            stack.close()
+            result = conclude(
+                directory,
+                run=run,
+                server=reading.figures,
+                indexes=indexes,
+                target_death=driven.target_death,
+                warnings=(*([reading.note] if reading.note else []), *index_notes),
+            )
+    return Outcome(result=result, directory=RunDirectory(_final(directory.path)))
+
+
+@contextmanager
+def run_directory(out: Path) -> Iterator[RunDirectory]:
+    """
+    Make a run's folder, and give it its final name when all is well.
+
+    A folder in which no sample was written is removed when the run fails; one with samples is kept as it is.
+
+    Raises:
+        HarnessError: the folder can't be made.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    path = out / f"{stamp}-{secrets.token_hex(2)}{PARTIAL_SUFFIX}"
+    try:
+        path.mkdir(parents=True)
+    except OSError as fault:
+        raise cannot_write(path, fault) from fault
+    directory = RunDirectory(path)
+    try:
+        yield directory
+        path.rename(_final(path))
+    except BaseException:
+        if directory.samples.exists():
+            sys.stderr.write(f"harness: what the run had is kept; judge it with: harness report {path}\n")
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def _prepare_target(
+    options: RunOptions, directory: RunDirectory, stack: ExitStack
+) -> tuple[RunningTarget, str | None]:
+    """Start or attach to the target; return it with the URL of its database, None when that is not known."""
+    url = options.database_url
+    if options.host is not None:
+        target = attach(options.host)
+        if url is None:
+            return target, None
+    else:
+        if url is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-target-"))
+            url = f"sqlite:///{folder}/master.db"
+        seed_with_progress(url, agents=options.agents, deployments=options.deployments, seed=options.seed)
+        embedded = EmbeddedOptions(
+            database_url=url,
+            delay_s=options.target_delay_s,
+            error_ratio=options.target_error_ratio,
+            logs=directory.path / "logs",
+            log=directory.target_log,
+        )
+        target = stack.enter_context(embedded_target(embedded))
+    facts = describe_database(url)
+    record = replace(target.record, database=facts.version, deployments=facts.deployments)
+    return replace(target, record=record), url
+
+
+def _describe(scenario: Scenario, target: RunningTarget, directory: RunDirectory) -> Run:
+    commit, dirty = describe_commit(Path.cwd())
+    return Run(
+        id=_final(directory.path).name,
+        schema_version=SCHEMA_VERSION,
+        started_utc=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        state=RunState.RUNNING,
+        scenario=scenario,
+        target=target.record,
+        environment=describe_environment(),
+        commit=commit,
+        dirty=dirty,
+        harness_version=harness.__version__,
+    )
+
+
+def _load_command(options: RunOptions, run: Run, directory: RunDirectory) -> list[str]:
+    return locust_command(
+        LoadOptions(
+            host=run.target.url,
+            agents=options.agents,
+            interval_s=options.interval_s,
+            run_time_s=options.run_time_s,
+            seed=options.seed,
+            phase_model=options.phase_model,
+            request_timeout_s=options.request_timeout_s,
+            samples_dir=directory.path,
+        )
+    )
+
+
+def _ask_server(run: Run, directory: RunDirectory) -> ServerReading:
+    header = read_header(directory.samples)
+    origin = datetime.fromisoformat(header.origin_utc)
+    end_s = run.scenario.run_time_s if run.ended_s is None else min(run.ended_s, run.scenario.run_time_s)
+    reading = read_server_figures(
+        run.target.url,
+        since=origin + timedelta(seconds=run.scenario.warmup_s),
+        until=origin + timedelta(seconds=max(end_s, run.scenario.warmup_s)),
+    )
+    if reading.raw is not None:
+        write_atomically(directory.server, json.dumps(reading.raw, indent=1).encode())
+    return reading
+
+
+def _ask_database(url: str | None) -> tuple[tuple[IndexEvidence, ...], tuple[str, ...]]:
+    if url is None:
+        return (), ()
+    try:
+        return audit_pending_query(url, pending_statement("agent-0001")), ()
+    except HarnessError as fault:
+        return (), (f"The query plan could not be read: {fault}.",)
+
+
+def _final(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(PARTIAL_SUFFIX))

@@ -1,0 +1,162 @@
+"""The system under test: the embedded deployment master as a process of its own, or a running one by URL."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from harness.errors import HarnessError, explain
+from harness.http import Answer, get_json
+from harness.model import PENDING_ROUTE, Target, TargetKind
+from harness.processes import Child, start_child
+
+_READY_TIMEOUT_S = 30.0
+_STOP_GRACE_S = 5.0
+_REQUEST_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedOptions:
+    """
+    How to start the embedded target.
+
+    Args:
+        database_url: SQLAlchemy URL of a database that holds the schema and its rows.
+        delay_s: artificial delay in the polled handler [s].
+        error_ratio: artificial share of polls answered with a 500, 0..1.
+        logs: folder for the monitoring layer's log files.
+        log: file for what the process itself says.
+    """
+
+    database_url: str
+    delay_s: float
+    error_ratio: float
+    logs: Path
+    log: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningTarget:
+    """
+    A target that answers.
+
+    Args:
+        record: what a run's record says of it.
+        child: its process; None when somebody else runs it.
+    """
+
+    record: Target
+    child: Child | None = None
+
+    def death(self) -> str | None:
+        """
+        Say with which code or signal the target's process ended.
+
+        Returns:
+            A clause; None while it runs. An attached target's end shows in its answers only, so None as well.
+        """
+        code = None if self.child is None else self.child.exit_code()
+        if code is None:
+            return None
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return f"the target's process ended with {how}"
+
+
+@contextmanager
+def embedded_target(options: EmbeddedOptions) -> Iterator[RunningTarget]:
+    """
+    Start the embedded target on a free loopback port, wait until it answers, and stop it at the end.
+
+    Raises:
+        HarnessError: it ended before it was ready, or was not ready within 30 s; with its own last words.
+    """
+    ready = options.log.with_suffix(".ready")
+    command = [sys.executable, "-m", "harness.backend", "--host", "127.0.0.1", "--port", "0"]
+    command += ["--delay", f"{options.delay_s}s", "--error-ratio", str(options.error_ratio)]
+    command += ["--log-dir", str(options.logs), "--ready-file", str(ready)]
+    # The URL may hold a password, and a command line is public on the machine: it goes through the environment.
+    environment = {"HARNESS_DATABASE_URL": options.database_url}
+    child = start_child("embedded target", command, log=options.log, environment=environment)
+    try:
+        url = _wait_until_ready(child, ready)
+        record = Target(
+            kind=TargetKind.EMBEDDED,
+            url=url,
+            delay_s=options.delay_s,
+            error_ratio=options.error_ratio,
+        )
+        yield RunningTarget(record=_with_version(record), child=child)
+    finally:
+        child.stop(grace_s=_STOP_GRACE_S)
+        ready.unlink(missing_ok=True)
+
+
+def attach(url: str) -> RunningTarget:
+    """
+    Check that a running target can be polled, with one poll.
+
+    Args:
+        url: base URL, checked.
+
+    Returns:
+        The target, with its version when it has a health endpoint.
+
+    Raises:
+        HarnessError: no answer, an answer that is no JSON, or one that refuses the poll.
+    """
+    agent = _first_agent(url)
+    poll = url + PENDING_ROUTE.replace("{agent_id}", quote(agent or "agent-0001", safe=""))
+    answer = get_json(poll, timeout_s=_REQUEST_TIMEOUT_S)
+    if 400 <= answer.status < 500:
+        remedy = "registering agents on the target (POST /api/agents)" if agent is None else "another --host"
+        raise HarnessError(
+            explain("target", poll, fault="refuses the poll", got=answer.status, need="200", remedy=remedy)
+        )
+    if answer.status < 500 and not isinstance(answer.body, dict | list):
+        got = f"{answer.status} {answer.content_type or 'without a content type'}"
+        remedy = "the API's own base URL as --host"
+        raise HarnessError(
+            explain(
+                "target",
+                poll,
+                fault="the answer to a poll is no JSON",
+                got=got,
+                need="a JSON object",
+                remedy=remedy,
+            )
+        )
+    return RunningTarget(record=_with_version(Target(kind=TargetKind.ATTACHED, url=url)))
+
+
+def _first_agent(url: str) -> str | None:
+    answer = get_json(f"{url}/api/agents?limit=1", timeout_s=_REQUEST_TIMEOUT_S)
+    if answer.status != 200 or not isinstance(answer.body, dict):
+        return None
+    agents = answer.body.get("agents") or []
+    return str(agents[0]["id"]) if agents and isinstance(agents[0], dict) and "id" in agents[0] else None
+
+
+def _with_version(record: Target) -> Target:
+    answer: Answer = get_json(f"{record.url}/api/health", timeout_s=_REQUEST_TIMEOUT_S)
+    version = answer.body.get("version") if isinstance(answer.body, dict) else None
+    return replace(record, version=str(version) if version is not None else None)
+
+
+def _wait_until_ready(child: Child, ready: Path) -> str:
+    deadline_s = time.monotonic() + _READY_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        code = child.exit_code()
+        if code is not None:
+            raise HarnessError(child.last_words() or f"embedded target: ended at once with exit code {code}")
+        if ready.exists():
+            url = str(msgspec.json.decode(ready.read_bytes())["url"])
+            if get_json(f"{url}/api/health", timeout_s=_REQUEST_TIMEOUT_S).status < 500:
+                return url
+        time.sleep(0.02)
+    words = child.last_words() or "it said nothing"
+    raise HarnessError(explain("embedded target", fault=f"not ready after {_READY_TIMEOUT_S:.0f} s: {words}"))
