@@ -1,0 +1,95 @@
+"""The harness's own requests, and the base URLs it takes."""
+
+import socket
+
+import pytest
+
+from harness.errors import HarnessError, UsageError
+from harness.http import check_base_url, get_json
+from tests.harness.servers import http_server
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
+        ("https://staging.example/master/", "https://staging.example/master"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_base_urls_are_taken_without_a_trailing_slash(url: str, base: str) -> None:
+    assert base == check_base_url(url, option="--host")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1:8000", "ftp://x", "http://", "http://:80", "localhost", "http://x:0"]
+)
+def test_other_texts_are_no_base_url(url: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        check_base_url(url, option="--host")
+    assert f"option '--host': not an http URL, got {url!r}, need a form such as http://127.0.0.1:8000" == str(
+        refusal.value
+    )
+
+
+@pytest.mark.parametrize("url", ["http://x:99999", "http://x:port", "http://[::1"])
+def test_a_url_that_does_not_parse_is_shown(url: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"option '--host': not a URL: .*need a form such as http://127\.0\.0\.1:8000"
+    ):
+        check_base_url(url, option="--host")
+
+
+def test_a_query_in_a_base_url_is_refused() -> None:
+    with pytest.raises(UsageError, match="a base URL has no query or fragment"):
+        check_base_url("http://x/?a=b", option="--host")
+
+
+def test_a_secret_in_a_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError) as refusal:
+        check_base_url("https://user:s3cret@staging.example", option="--host")
+    assert "s3cret" not in str(refusal.value)
+    assert "option '--host': credentials in a URL end up in logs, need a URL without" == str(refusal.value)
+
+
+def test_json_is_decoded_whatever_the_status() -> None:
+    with http_server(lambda path: (404, "application/json", b'{"path": "%s"}' % path.encode())) as url:
+        answer = get_json(f"{url}/api/health?a=b", timeout_s=5)
+    assert (404, {"path": "/api/health?a=b"}, "application/json") == (
+        answer.status,
+        answer.body,
+        answer.content_type,
+    )
+    assert answer.date_epoch_s is not None
+
+
+def test_other_bodies_are_no_json() -> None:
+    with http_server(lambda _: (200, "text/html", b"<html>")) as url:
+        answer = get_json(url, timeout_s=5)
+    assert (200, None, "text/html") == (answer.status, answer.body, answer.content_type)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with http_server(lambda _: (307, "text/plain", b"")) as url:
+        assert 307 == get_json(url, timeout_s=5).status
+
+
+def test_nobody_there_is_one_line_with_a_remedy() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/api/health"
+        with pytest.raises(HarnessError) as refusal:
+            get_json(url, timeout_s=5)
+    assert (
+        f"target '{url}': no answer: Connection refused; try starting it (harness serve), or another --host"
+        == str(refusal.value)
+    )
+
+
+def test_a_silent_host_is_given_up() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(HarnessError, match="no answer: timed out"):
+            get_json(f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout_s=0.2)
