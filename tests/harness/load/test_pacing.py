@@ -1,0 +1,92 @@
+"""The rule for late agents: which poll is sent, which are missed, and that the schedule never shifts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.load.pacing import AgentPacing
+from harness.schedule import Schedule
+
+
+def one_agent(interval_s: float = 10.0) -> AgentPacing:
+    """Return an agent whose polls are meant for 0, 10, 20 … seconds."""
+    return AgentPacing(Schedule(seed=1, agents=1, interval_s=interval_s), 0)
+
+
+@pytest.mark.parametrize(
+    ("free_at_s", "end_s", "sent", "missed"),
+    [
+        # on time each time: every poll is sent, none late
+        ([0.0, 10.0, 20.0], None, [0.0, 10.0, 20.0], 0),
+        # woken early: nothing is due yet, and nothing is used up by asking
+        ([0.0, 9.999999, 10.0], None, [0.0, None, 10.0], 0),
+        # an answer that took 12 s: the second poll is owed, sent late, and the third keeps its place
+        ([0.0, 12.0, 20.0], None, [0.0, 10.0, 20.0], 0),
+        # free again at the very instant the next one is due: that one is sent, the older is missed
+        ([0.0, 20.0], None, [0.0, 20.0], 1),
+        # a stall of 57 s: the newest owed poll is sent, the four before it are missed
+        ([0.0, 57.0, 60.0], None, [0.0, 50.0, 60.0], 4),
+        # asked twice at one instant: a poll is handed out once only
+        ([0.0, 0.0], None, [0.0, None], 0),
+        # joined late: the polls from before it came are missed
+        ([35.0], None, [30.0], 3),
+        # the end of the run: what is meant for the end or later is not sent
+        ([0.0, 10.0, 20.0], 20.0, [0.0, 10.0, None], 0),
+        # still busy at the end: the poll owed from before it may be sent late
+        ([0.0, 23.0], 20.0, [0.0, 10.0], 0),
+        # long past the end: the newest from before it, the others missed
+        ([0.0, 500.0], 40.0, [0.0, 30.0], 2),
+        # a run that ends at its origin has no poll at all
+        ([0.0, 5.0], 0.0, [None, None], 0),
+    ],
+)
+def test_sends_the_newest_poll_that_is_due(
+    free_at_s: list[float], end_s: float | None, sent: list[float | None], missed: int
+) -> None:
+    agent = one_agent()
+    assert sent == [agent.take(now_s, end_s=end_s) for now_s in free_at_s]
+    assert missed == agent.missed
+
+
+def test_says_when_the_next_poll_is_meant_to_start() -> None:
+    """Before the first, after a sent one and after a skip."""
+    agent = one_agent()
+    assert agent.next_intended_s() == 0.0
+    agent.take(0.5)
+    assert agent.next_intended_s() == 10.0
+    agent.take(35.0)
+    assert agent.next_intended_s() == 40.0
+
+
+@given(
+    st.floats(min_value=0.01, max_value=20.0),
+    st.lists(st.floats(min_value=0.0, max_value=30.0), max_size=40),
+    st.sampled_from([0.0, 0.7]),
+)
+def test_every_intended_start_is_sent_once_or_missed(
+    interval_s: float, pauses_s: list[float], jitter_ratio: float
+) -> None:
+    """Whatever holds an agent up, sent and missed polls together are those the schedule had."""
+    schedule = Schedule(seed=5, agents=3, interval_s=interval_s, phase_model="random", jitter_ratio=jitter_ratio)
+    agent = AgentPacing(schedule, 1)
+    now_s = 0.0
+    sent: list[float] = []
+    for pause_s in pauses_s:
+        now_s += pause_s
+        intended_s = agent.take(now_s)
+        if intended_s is not None:
+            assert intended_s <= now_s
+            sent.append(intended_s)
+    assert sent == sorted(set(sent))
+    assert len(sent) + agent.missed == schedule.count_until(1, now_s) if pauses_s else not sent
+
+
+@given(st.floats(min_value=0.0, max_value=100.0), st.floats(min_value=0.0, max_value=100.0))
+def test_a_late_poll_never_shifts_the_schedule(first_s: float, second_s: float) -> None:
+    """What is due depends on the time alone, not on what an agent did before."""
+    early_s, late_s = sorted((first_s, second_s))
+    busy, fresh = one_agent(3.0), one_agent(3.0)
+    busy.take(early_s)
+    took, expected = busy.take(late_s), fresh.take(late_s)
+    assert took in (None, expected)
+    assert busy.next_intended_s() == fresh.next_intended_s()
