@@ -110,8 +110,8 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser = commands.add_parser(
         "run",
         help="start a target, poll it with a fleet of agents, judge, report",
-        description="Start the bundled deployment master (or attach to a running one), let agents poll it, judge the "
-        "targets and write a report. The verdict goes to stdout, progress to stderr.",
+        description="Start the bundled deployment master (or attach to a running one), let agents poll it, "
+        "judge the targets and write a report. The verdict goes to stdout, progress to stderr.",
         epilog=_RUN_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

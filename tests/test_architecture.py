@@ -124,8 +124,9 @@ def test_cycles_are_found() -> None:
 
 
 HEAVY = {
-    "locust", "gevent", "matplotlib", "numpy", "sqlalchemy", "fastapi", "pydantic", "uvicorn", "rich", "alembic", "jinja2"
-}  # fmt: skip
+    *("locust", "gevent", "matplotlib", "numpy", "sqlalchemy", "fastapi"),
+    *("pydantic", "uvicorn", "rich", "alembic", "jinja2", "msgspec"),
+}
 
 
 @pytest.mark.parametrize("command", ["harness", "monitoring"])
