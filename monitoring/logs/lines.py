@@ -1,0 +1,314 @@
+"""
+What stands in a log line, and how it becomes bytes.
+
+A line is one record and one record is one line: whatever a path, a header, a statement or a message holds, it
+can't begin a new line, move a terminal's cursor or turn the reading direction. Each record first becomes one of
+three structs (`RequestLine`, `QueryLine`, `LogLine`: these are the field names in the files), then bytes, in one
+of two forms: JSON, which `monitoring.logs.reader` reads back, or ``key=value`` text for people with `tail` and
+`grep`.
+
+``time`` is when the thing was over: the request's last byte sent, the statement back from the driver. So lines
+stand in the files in the order of their times, but for the fraction of a second that each process gathers lines
+before it writes them. The arrival is ``time`` minus ``duration_ms``.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import msgspec
+
+from monitoring.model import Observation, QueryObservation
+
+REQUEST_LOGGER: Final = "monitoring.request"
+QUERY_LOGGER: Final = "monitoring.query"
+
+MAX_CHARACTERS: Final = 16_384
+"""Longest text kept of any one field; what is cut off is said at its end."""
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """
+    One request, as ``master-backend.log`` holds it. Fields are those of `monitoring.model.Observation`.
+
+    Args:
+        time: when its last byte was sent, or when it failed; UTC.
+        level: ``ERROR`` from status 500, ``WARNING`` from 400 or when slow, else ``INFO``.
+        logger: always ``monitoring.request``.
+    """
+
+    time: str
+    level: str
+    logger: str
+    request_id: str
+    method: str
+    route: str
+    path: str
+    status: int
+    duration_ms: float
+    database_ms: float
+    queries: int
+    pool_wait_ms: float
+    bytes_out: int
+    client: str | None = None
+    agent: str | None = None
+    exception: str | None = None
+
+
+class QueryLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """
+    One statement, as ``database-queries.log`` holds it. Fields are those of `monitoring.model.QueryObservation`.
+
+    Args:
+        time: when the driver returned; UTC.
+        level: ``ERROR`` when it raised, ``WARNING`` when slow, else ``INFO``.
+        logger: always ``monitoring.query``.
+    """
+
+    time: str
+    level: str
+    logger: str
+    engine: str
+    statement: str
+    duration_ms: float
+    rows: int | None = None
+    many: bool = False
+    slow: bool = False
+    request_id: str | None = None
+    route: str | None = None
+    parameters: str | None = None
+    exception: str | None = None
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """
+    One record of the application's own logging, beside the requests in ``master-backend.log``.
+
+    Args:
+        time: when it was logged; UTC.
+        level: as the application named it.
+        logger: name of the application's logger.
+        message: the text with its arguments filled in.
+        source: ``file:line`` of the call.
+        request_id: of the request it was logged in; None outside of one.
+        exception: class of the exception logged with it.
+        traceback: where that exception came from.
+    """
+
+    time: str
+    level: str
+    logger: str
+    message: str
+    source: str
+    request_id: str | None = None
+    exception: str | None = None
+    traceback: str | None = None
+
+
+Line = RequestLine | QueryLine | LogLine
+Form = Callable[[Line], bytes]
+
+
+def format_request(observation: Observation, *, slow_s: float = math.inf, form: "Form | None" = None) -> bytes:
+    """
+    Return one request as a line, without the newline.
+
+    Args:
+        observation: the request.
+        slow_s: duration from which an answer below 400 is a ``WARNING`` [s].
+        form: `as_json` (the default) or `as_text`.
+    """
+    status, duration_s, agent = observation.status, observation.duration_s, observation.agent
+    if status >= 500:
+        level = "ERROR"
+    elif status >= 400 or duration_s >= slow_s:
+        level = "WARNING"
+    else:
+        level = "INFO"
+    line = RequestLine(
+        time=instant(observation.time_s + duration_s),
+        level=level,
+        logger=REQUEST_LOGGER,
+        request_id=observation.request_id,
+        method=observation.method,
+        route=observation.route,
+        path=_short(observation.path),
+        status=status,
+        duration_ms=_ms(duration_s),
+        database_ms=_ms(observation.database_time_s),
+        queries=observation.queries,
+        pool_wait_ms=_ms(observation.pool_wait_s),
+        bytes_out=observation.bytes_out,
+        client=observation.client,
+        agent=None if agent is None else _short(agent),
+        exception=observation.exception,
+    )
+    return (form or as_json)(line)
+
+
+def format_query(observation: QueryObservation, *, form: "Form | None" = None) -> bytes:
+    """
+    Return one statement as a line, without the newline.
+
+    Args:
+        observation: the statement.
+        form: `as_json` (the default) or `as_text`.
+    """
+    if observation.error is not None:
+        level = "ERROR"
+    elif observation.slow:
+        level = "WARNING"
+    else:
+        level = "INFO"
+    parameters = observation.parameters
+    line = QueryLine(
+        time=instant(observation.time_s + observation.duration_s),
+        level=level,
+        logger=QUERY_LOGGER,
+        engine=observation.engine,
+        statement=_short(observation.statement),
+        duration_ms=_ms(observation.duration_s),
+        rows=observation.rows,
+        many=observation.many,
+        slow=observation.slow,
+        request_id=observation.request_id,
+        route=observation.route,
+        parameters=None if parameters is None else _short(parameters),
+        exception=observation.error,
+    )
+    return (form or as_json)(line)
+
+
+def format_log(line: LogLine, *, form: "Form | None" = None) -> bytes:
+    """
+    Return one record of the application's logging as a line, without the newline.
+
+    Args:
+        line: the record; its texts are cut to `MAX_CHARACTERS`, a traceback from the front.
+        form: `as_json` (the default) or `as_text`.
+    """
+    traceback = line.traceback
+    if len(line.message) > MAX_CHARACTERS or (traceback is not None and len(traceback) > MAX_CHARACTERS):
+        line = msgspec.structs.replace(
+            line,
+            message=_short(line.message),
+            # The end of a traceback names the error; its beginning is the server's own frames.
+            traceback=None if traceback is None else traceback[-MAX_CHARACTERS:],
+        )
+    return (form or as_json)(line)
+
+
+def as_json(line: Line) -> bytes:
+    """Return a line as one JSON object."""
+    try:
+        encoded = _encode(line)
+    except UnicodeEncodeError:
+        encoded = _encode(_without_surrogates(line))
+    # Most lines are plain ASCII, and JSON has escaped the control characters below a space already.
+    if encoded.isascii() and b"\x7f" not in encoded:
+        return encoded
+    return _UNSAFE.sub(_escape, encoded)
+
+
+def as_text(line: Line) -> bytes:
+    """
+    Return a line as ``time level logger key=value …``.
+
+    A value that holds anything but printable ASCII without space, quote and equals sign is written as a JSON
+    string of ASCII, so that no value can pose as another field.
+    """
+    values = msgspec.structs.asdict(_without_surrogates(line))
+    head = " ".join(_bare(values.pop(name)) for name in ("time", "level", "logger"))
+    tail = " ".join(f"{name}={_bare(value)}" for name, value in values.items() if value is not None)
+    return f"{head} {tail}".encode("ascii")
+
+
+FORMS: Final[dict[str, Form]] = {"json": as_json, "text": as_text}
+"""The forms by the names that settings use."""
+
+
+def instant(time_s: float) -> str:
+    """
+    Return a wall-clock time in ISO 8601, UTC, always with six decimals: texts sort as the instants do.
+
+    Args:
+        time_s: seconds since the Unix epoch, of the years 1 to 9999.
+
+    Raises:
+        ValueError: outside these years, or not finite.
+    """
+    global _second  # noqa: PLW0603  # a memo: one tuple, replaced whole, so threads never see half of it
+    micros = int(time_s * 1e6)
+    second, micros = divmod(micros, 1_000_000)
+    known, prefix = _second
+    if second != known:
+        try:
+            prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        except (OverflowError, OSError) as fault:
+            raise ValueError(f"time: out of range, got {time_s}, need the years 1 to 9999") from fault
+        _second = (second, prefix)
+    return f"{prefix}.{micros:06d}Z"
+
+
+_second: tuple[int, str] = (0, "1970-01-01T00:00:00")
+
+_encode = msgspec.json.Encoder().encode
+
+# Characters that JSON leaves as they are, yet end a line for some readers (U+0085, U+2028, U+2029), steer a
+# terminal (U+007F to U+009F) or are invisible and turn text round (U+061C, U+200B to U+200F, U+202A to U+202E,
+# U+2060 to U+206F, U+FEFF), in UTF-8. In JSON they can only stand within strings, where \uXXXX means the same.
+_UNSAFE = re.compile(
+    rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
+)
+_PLAIN = re.compile(r"[!#-<>-~]+")
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(match.group().decode())
+
+
+def _without_surrogates(line: Line) -> Line:
+    # Half a surrogate pair, as a path of raw bytes has them, has no UTF-8: it is written as the six characters
+    # \udcff.
+    clean = {
+        name: value.encode("utf-8", "backslashreplace").decode()
+        for name, value in msgspec.structs.asdict(line).items()
+        if isinstance(value, str)
+    }
+    return msgspec.structs.replace(line, **clean)
+
+
+def _bare(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    encoded = _encode(text).decode()
+    return "".join(character if " " <= character <= "~" else _escape_character(character) for character in encoded)
+
+
+def _escape_character(character: str) -> str:
+    code = ord(character)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    # JSON writes characters beyond the first plane as a surrogate pair.
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def _short(text: str) -> str:
+    if len(text) <= MAX_CHARACTERS:
+        return text
+    return f"{text[:MAX_CHARACTERS]}… ({len(text) - MAX_CHARACTERS} more)"
+
+
+def _ms(duration_s: float) -> float:
+    # Whole microseconds divided by 1000 print with at most three decimals, at half the price of round().
+    return int(duration_s * 1e6 + 0.5) / 1000
