@@ -1,0 +1,71 @@
+"""The evidence as the evaluators see it: what several gates need is computed once."""
+
+from functools import cached_property
+
+from harness.columns import Columns, Floats
+from harness.judge.autocorrelation import bulk_time, integrated_time
+from harness.judge.evidence import Evidence
+from harness.judge.lateness import loop_lateness_s, start_lateness_s
+
+
+class Context:
+    """The evidence, with what several gates need computed once."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.window_s = evidence.summary.window_end_s - evidence.summary.window_start_s
+        self._taus: dict[float, float] = {}
+
+    @cached_property
+    def polls(self) -> Columns:
+        """The samples of the measured window."""
+        summary = self.evidence.summary
+        return self.evidence.columns.window(summary.window_start_s, summary.window_end_s)
+
+    @cached_property
+    def unsent(self) -> int:
+        """Polls of the window that were never sent."""
+        return max(0, self.evidence.summary.intended - len(self.polls))
+
+    @cached_property
+    def start_lateness_s(self) -> Floats:
+        """The generator's own lateness in sending each of `polls` [s]."""
+        summary = self.evidence.summary
+        everything = self.evidence.columns
+        inside = (everything.intended_start_s >= summary.window_start_s) & (
+            everything.intended_start_s < summary.window_end_s
+        )
+        return start_lateness_s(everything)[inside]
+
+    @cached_property
+    def loop_lateness_s(self) -> Floats:
+        """How long the generator was blocked during each of `polls` [s]."""
+        return loop_lateness_s(self.polls, self.evidence.ticks)
+
+    @cached_property
+    def error_tau(self) -> float:
+        """
+        The autocorrelation time of the errors themselves, ≥ 1.
+
+        The response times are left out: that answers become slower and faster says nothing of whether they fail.
+        """
+        return integrated_time(~self.polls.ok)
+
+    @cached_property
+    def _bulk_tau(self) -> float:
+        return bulk_time(self.polls.response_time_s)
+
+    def tau(self, limit_s: float) -> float:
+        """
+        Return the autocorrelation time of the polls for a limit on a time.
+
+        Args:
+            limit_s: the limit [s].
+
+        Returns:
+            τ ≥ 1: the largest over the indicators of reaching the limit and of the bulk of the response times.
+        """
+        if limit_s not in self._taus:
+            at_limit = integrated_time(self.polls.response_time_s >= limit_s)
+            self._taus[limit_s] = max(at_limit, self._bulk_tau)
+        return self._taus[limit_s]

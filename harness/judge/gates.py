@@ -1,0 +1,242 @@
+"""The specification's targets as gates, and the verdict over gates."""
+
+import difflib
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.errors import UsageError, explain
+from harness.judge.context import Context
+from harness.judge.evidence import Evidence
+from harness.judge.intervals import smallest_n
+from harness.judge.metrics import (
+    EVALUATORS,
+    QUANTILE_METRICS,
+    SHARE_METRICS,
+    NotJudged,
+    Outcome,
+    allowed_ratio,
+)
+from harness.model import (
+    PENDING_ROUTE,
+    Coverage,
+    Direction,
+    Finding,
+    Gate,
+    Scenario,
+    Status,
+    Verdict,
+)
+
+PENDING_INDEX = "idx_deployment_agent_status_created"
+"""Index that has to serve the pending query."""
+
+_ON_THE_SUBJECT = frozenset(
+    {"response_time", "service_time", "error_ratio", "poll_rate", "missed_ratio", "connections_per_poll"}
+)
+"""Metrics of the samples themselves: the samples have to be of the gate's subject."""
+
+_PRECEDENCE = (Status.FAIL, Status.INVALID, Status.INCONCLUSIVE, Status.PASS)
+"""Worst first: what the target surely did wrong outweighs what could not be told."""
+
+
+def spec_gates(*, interval_s: float) -> tuple[Gate, ...]:
+    """
+    Return the targets of the specification.
+
+    Args:
+        interval_s: polling interval of each agent, > 0 [s].
+    """
+
+    def pending(name: str, metric: str, limit: float, unit: str, quantile: float | None = None) -> Gate:
+        return Gate(name=name, metric=metric, subject=PENDING_ROUTE, limit=limit, unit=unit, quantile=quantile)
+
+    return (
+        pending("p50", "response_time", 0.050, "s", 0.50),
+        pending("p95", "response_time", 0.200, "s", 0.95),
+        pending("p99", "response_time", 0.500, "s", 0.99),
+        pending("error-ratio", "error_ratio", 0.01, "ratio"),
+        Gate(
+            name="poll-rate",
+            metric="poll_rate",
+            subject=PENDING_ROUTE,
+            limit=1 / interval_s,
+            unit="per_s",
+            direction=Direction.NEAR,
+            tolerance_ratio=0.10,
+        ),
+        pending("query-time", "query_time", 0.100, "s", 0.99),
+        pending("pool-use", "pool_use", 0.80, "ratio"),
+        Gate(
+            name="pending-index",
+            metric="index",
+            subject=PENDING_INDEX,
+            limit=1.0,
+            unit="index",
+            direction=Direction.NEAR,
+            tolerance_ratio=0.0,
+        ),
+    )
+
+
+def judge(gates: Sequence[Gate], evidence: Evidence) -> Verdict:
+    """
+    Judge a run.
+
+    Args:
+        gates: the rules, with unique names.
+        evidence: what is known of the run.
+
+    Returns:
+        One finding for each gate whose source is there; the others stand in the coverage with the reason.
+
+    Raises:
+        UsageError: a gate that can't be judged on any run (`check_gates`).
+    """
+    check_gates(gates)
+    context = Context(evidence)
+    findings: list[Finding] = []
+    not_judged: dict[str, str] = {}
+    for gate in gates:
+        outcome = _outcome(gate, context)
+        if isinstance(outcome, NotJudged):
+            not_judged[gate.name] = outcome.reason
+        else:
+            findings.append(outcome)
+    return Verdict(
+        status=overall([finding.status for finding in findings]),
+        findings=tuple(findings),
+        coverage=Coverage(judged=tuple(finding.gate.name for finding in findings), not_judged=not_judged),
+    )
+
+
+def overall(statuses: Sequence[Status]) -> Status:
+    """Return the status of several together: the worst of them, and INCONCLUSIVE for none."""
+    return next((status for status in _PRECEDENCE if status in statuses), Status.INCONCLUSIVE)
+
+
+def check_gates(gates: Sequence[Gate]) -> None:
+    """
+    Refuse gates that can't be judged on any run.
+
+    Raises:
+        UsageError: two gates of one name, an unknown metric (the near miss is named), a quantile missing, given
+            where there is none or outside (0, 1], a limit or confidence out of range, ``near`` without tolerance.
+    """
+    for name, times in Counter(gate.name for gate in gates).items():
+        if times > 1:
+            raise UsageError(explain("gate", name, fault="several gates of one name", got=times, need="1"))
+    for gate in gates:
+        _check_gate(gate)
+
+
+def required_polls(gates: Sequence[Gate]) -> int:
+    """Return how many polls the most demanding gate needs before it can pass with no exceedance; 0 for none."""
+    return max((_polls_needed(gate) for gate in gates), default=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """
+    A gate that a planned run can't pass, however fast the target.
+
+    Args:
+        gate: the rule.
+        planned: polls that the plan puts in the measured window.
+        needed: polls that the gate needs with no exceedance among them.
+        run_time_s: run time that would do, the warm-up included [s].
+    """
+
+    gate: Gate
+    planned: int
+    needed: int
+    run_time_s: float
+
+
+def plan_shortfall(gates: Sequence[Gate], scenario: Scenario) -> list[Shortfall]:
+    """
+    Find the gates that a planned run is too short for.
+
+    Args:
+        gates: the rules.
+        scenario: the plan.
+
+    Returns:
+        One entry for each such gate, in the order of `gates`; empty when the run is long enough.
+    """
+    planned = max(0, math.floor(scenario.agents * scenario.measured_s / scenario.interval_s + 1e-9))
+    # Whole intervals: each holds one poll of every agent, whatever the phases.
+    return [
+        Shortfall(
+            gate=gate,
+            planned=planned,
+            needed=needed,
+            run_time_s=scenario.warmup_s + math.ceil(needed / scenario.agents) * scenario.interval_s,
+        )
+        for gate in gates
+        if (needed := _polls_needed(gate)) > planned
+    ]
+
+
+def _outcome(gate: Gate, context: Context) -> Outcome:
+    if gate.metric in _ON_THE_SUBJECT and gate.subject != context.evidence.subject:
+        return Finding(
+            gate=gate,
+            status=Status.INCONCLUSIVE,
+            measured=None,
+            interval=None,
+            n=0,
+            effective_n=0.0,
+            exceedances=None,
+            reason=f"no poll of {gate.subject} in this run, which polled {context.evidence.subject}",
+            remedy="a gate on what the run polls, or a scenario that polls what the gate names",
+        )
+    return EVALUATORS[gate.metric](gate, context)
+
+
+def _polls_needed(gate: Gate) -> int:
+    if gate.metric not in SHARE_METRICS:
+        return 0
+    allowed = allowed_ratio(gate)
+    # Nothing allowed is a statement about the polls observed: one is enough to make it.
+    return 1 if allowed == 0 else smallest_n(0, allowed_ratio=allowed, confidence=gate.confidence) or 0
+
+
+def _check_gate(gate: Gate) -> None:
+    if gate.metric not in EVALUATORS:
+        near = difflib.get_close_matches(gate.metric, EVALUATORS, n=1)
+        raise UsageError(
+            explain(
+                "gate",
+                gate.name,
+                fault="unknown metric",
+                got=f"'{gate.metric}'",
+                need="one of " + ", ".join(EVALUATORS),
+                remedy=f"'{near[0]}'" if near else None,
+            )
+        )
+    for fault, got, need in _faults(gate):
+        raise UsageError(explain("gate", gate.name, fault=fault, got=got, need=need))
+
+
+def _faults(gate: Gate) -> list[tuple[str, object, str]]:
+    """Return what is wrong with a gate of a known metric: the fault, the value, the range."""
+    faults: list[tuple[str, object, str]] = []
+    if gate.metric in QUANTILE_METRICS and gate.quantile is None:
+        faults.append((f"'{gate.metric}' is a distribution", "no quantile", "a quantile in (0, 1]"))
+    if gate.metric not in QUANTILE_METRICS and gate.quantile is not None:
+        faults.append((f"'{gate.metric}' is no distribution", f"quantile {gate.quantile}", "no quantile"))
+    if gate.quantile is not None and not 0 < gate.quantile <= 1:
+        faults.append(("quantile out of range", gate.quantile, "0 < q <= 1"))
+    if gate.metric in SHARE_METRICS and gate.direction is not Direction.BELOW:
+        faults.append((f"'{gate.metric}' has to stay below its limit", gate.direction.value, "'below'"))
+    if not math.isfinite(gate.limit) or gate.limit < 0:
+        faults.append(("limit out of range", gate.limit, "a finite number, 0 or more"))
+    elif gate.metric == "error_ratio" and gate.limit >= 1:
+        faults.append(("limit out of range", gate.limit, "0 <= ratio < 1"))
+    if not 0.5 <= gate.confidence < 1:
+        faults.append(("confidence out of range", gate.confidence, "0.5 <= confidence < 1"))
+    if gate.direction is Direction.NEAR and gate.tolerance_ratio is None:
+        faults.append(("'near' needs a tolerance", "none", "a ratio of the limit, 0 or more"))
+    return faults
