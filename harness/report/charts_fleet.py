@@ -1,0 +1,333 @@
+"""Plots of what happened when: rates, errors, each agent's polls, the generator's own health."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from harness.columns import Bools, Columns, Floats, Ints
+from harness.model import GeneratorTick
+from harness.report.captions import ResponseLimit
+from harness.report.charts_style import (
+    BLUE,
+    GREEN,
+    GRID,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    RASTER_ABOVE,
+    SKY,
+    SURFACE,
+    VERMILLION,
+    TimeAxis,
+    label_text,
+    new_figure,
+    panel,
+    styled,
+    thin,
+)
+from harness.report.words import trimmed_duration
+
+_LEFT_IN = 0.95
+_RIGHT_IN = 0.3
+_NAMED_AGENTS = 60
+"""Up to this many agents have their ids on the axis."""
+
+_KINDS_SHOWN = 6
+_WIDTHS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0)
+
+
+def bin_edges(end_s: float, rate_per_s: float, *, most: int = 90) -> Floats:
+    """
+    Cut a run into equal bins of a round width that hold about five polls or more each.
+
+    Args:
+        end_s: end of the run [s].
+        rate_per_s: mean rate of the polls.
+        most: most bins.
+
+    Returns:
+        Edges from 0 to `end_s` or a little beyond [s]; at least two.
+    """
+    least_s = max(end_s / most, 5 / rate_per_s if rate_per_s > 0 else 0.0)
+    fitting = [width for width in _WIDTHS_S if width <= max(end_s, 1.0)] or [_WIDTHS_S[0]]
+    width_s = next((width for width in fitting if width >= least_s), fitting[-1])
+    return np.arange(max(1, int(np.ceil(end_s / width_s - 1e-9))) + 1, dtype=np.float64) * width_s
+
+
+@styled
+def draw_rates(columns: Columns, *, intended_per_s: float, warmup_s: float, end_s: float) -> Figure:
+    """
+    Draw polls per second over time: intended by the schedule, offered (sent), achieved (answered without error).
+
+    Args:
+        columns: the whole run.
+        intended_per_s: the schedule's mean rate, agents / interval, drawn as a line.
+        warmup_s: length of the part that is not judged [s].
+        end_s: end of the run [s].
+    """
+    figure = new_figure("Polls per second", 3.2)
+    axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.36)
+    time = TimeAxis(end_s)
+    edges = bin_edges(end_s, len(columns) / end_s)
+    # The last bin may reach beyond the run's end: it counts for the part inside.
+    widths = np.minimum(edges[1:], end_s) - edges[:-1]
+    series: tuple[tuple[str, Floats, dict[str, Any]], ...] = (
+        ("intended", columns.intended_start_s, {"color": GRID, "fill": True}),
+        ("offered (sent)", columns.start_s, {"color": BLUE, "lw": 2.4, "baseline": None}),
+        (
+            "achieved (without error)",
+            columns.end_s[columns.ok],
+            {"color": GREEN, "lw": 1.8, "ls": (0, (4, 1.5)), "baseline": None},
+        ),
+    )
+    highest = intended_per_s
+    for label, t_s, look in series:
+        counts = np.histogram(t_s[t_s < end_s], edges)[0] / widths
+        highest = max(highest, float(counts.max(initial=0.0)))
+        axes.stairs(counts, time.of(np.minimum(edges, end_s)), label=label, gid=label.split()[0], **look)
+    axes.axhline(
+        intended_per_s, color=VERMILLION, lw=1.0, ls=(0, (1, 1.5)), label="schedule's mean", gid="schedule"
+    )
+    axes.set_ylim(0, highest * 1.12)
+    axes.set_ylabel(f"Polls per second [1/s]\nin bins of {trimmed_duration(float(edges[1]))}")
+    time.dress(axes, warmup_s=warmup_s)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=4,
+        handlelength=2.2,
+        borderaxespad=0.2,
+        columnspacing=1.2,
+    )
+    return figure
+
+
+@styled
+def draw_errors(columns: Columns, *, warmup_s: float, end_s: float) -> Figure:
+    """
+    Draw failed polls over time as bars, stacked by kind, the commonest kind at the bottom.
+
+    Args:
+        columns: the whole run, with at least one failed poll.
+        warmup_s: length of the part that is not judged [s].
+        end_s: end of the run [s].
+    """
+    figure = new_figure("Errors by kind", 3.0)
+    axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.36)
+    time = TimeAxis(end_s)
+    edges = bin_edges(end_s, len(columns) / end_s, most=60)
+    base = np.zeros(len(edges) - 1)
+    looks = zip(
+        (VERMILLION, SKY, ORANGE, PURPLE, GREEN, BLUE, MUTED),
+        ("", "//", "\\\\", "xx", "--", "||", "++"),
+        strict=True,
+    )
+    for (label, mask), (colour, hatch) in zip(_kinds(columns), looks, strict=False):
+        counts = np.histogram(np.minimum(columns.intended_start_s[mask], end_s), edges)[0]
+        some = counts > 0
+        axes.bar(
+            time.of(edges[:-1][some]),
+            counts[some],
+            width=float(edges[1]) / time.unit_s,
+            bottom=base[some],
+            align="edge",
+            color=colour,
+            hatch=hatch,
+            edgecolor=SURFACE,
+            linewidth=0.6,
+            label=label,
+        )
+        base = base + counts
+    time.dress(axes, warmup_s=warmup_s)
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_ylim(0, max(1.0, float(base.max())) * 1.08)
+    axes.set_ylabel(f"Failed polls [count]\nper {trimmed_duration(float(edges[1]))}")
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=4,
+        handlelength=1.4,
+        borderaxespad=0.2,
+        columnspacing=1.2,
+    )
+    return figure
+
+
+@styled
+def draw_agents(
+    columns: Columns, limits: Sequence[ResponseLimit], *, interval_s: float, warmup_s: float, end_s: float
+) -> Figure:
+    """
+    Draw each agent's polls on a row of its own, at the instants they were sent, with a line to their end.
+
+    Rows are ordered by the agents' place in the interval: agents spread evenly make slanted lines, agents in
+    lock-step upright ones. Colour and marker tell which limit the response time kept.
+
+    Args:
+        columns: the whole run, with at least one poll.
+        limits: boundaries of the classes; without any, answered polls are one class.
+        interval_s: polling interval of each agent [s].
+        warmup_s: length of the part that is not judged [s].
+        end_s: end of the run [s].
+    """
+    rows, order = _rows(columns, interval_s)
+    named = len(order) <= _NAMED_AGENTS
+    height_in = min(max(1.2 + 0.125 * len(order), 1.9), 7.6) if named else 5.4
+    figure = new_figure("Each agent's polls", height_in)
+    classes = _classes(columns, limits)
+    axes = panel(figure, 1.55 if named else _LEFT_IN, 0.55, _RIGHT_IN, 0.36 if len(classes) <= 3 else 0.58)
+    time = TimeAxis(end_s)
+    time.dress(axes, warmup_s=warmup_s)
+    size = 22.0 if len(columns) < 1500 else 9.0 if len(columns) < 20_000 else 2.5
+    _poll_lines(axes, columns, rows, time)
+    for number, (label, mask, colour, marker, grown) in enumerate(classes):
+        x, y = time.of(columns.start_s[mask]), rows[mask].astype(np.float64)
+        kept = thin(x, y, rows=1000)[0] if len(x) else np.arange(0)
+        axes.scatter(
+            x[kept],
+            y[kept],
+            s=size * grown,
+            c=colour,
+            marker=marker,
+            linewidths=1.3 if marker == "x" else 0.5 if number and size > 4 else 0,
+            edgecolors=None if marker == "x" else INK,
+            label=f"{label}: {int(mask.sum()):,}",
+            rasterized=len(kept) > RASTER_ABOVE,
+            zorder=3 + number,
+            gid=f"class-{number}",
+        )
+    _agent_axis(axes, columns, order, named=named)
+    legend = axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=3,
+        handlelength=1.2,
+        borderaxespad=0.2,
+        columnspacing=1.2,
+    )
+    for handle in legend.legend_handles:
+        if handle is not None and hasattr(handle, "set_sizes"):
+            handle.set_sizes([30.0])
+    return figure
+
+
+@styled
+def draw_generator(ticks: Sequence[GeneratorTick], *, warmup_s: float, end_s: float) -> Figure:
+    """
+    Draw the load generator's own CPU use and how late its loop woke.
+
+    Args:
+        ticks: in order of time, at least one.
+        warmup_s: length of the part that is not judged [s].
+        end_s: end of the run [s].
+    """
+    figure = new_figure("Health of the load generator", 2.7)
+    upper = panel(figure, _LEFT_IN, 1.62, _RIGHT_IN, 0.1)
+    lower = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 1.25)
+    t_s = np.array([tick.t_s for tick in ticks])
+    time = TimeAxis(max(end_s, float(t_s.max())))
+    lag_s = np.array([tick.loop_lag_s for tick in ticks])
+    unit_s, unit = (1.0, "s") if lag_s.max() >= 1 else (1e-3, "ms")
+    marker = "o" if len(ticks) < 3 else None
+    for axes, values, label, colour in (
+        (upper, np.array([tick.cpu_ratio for tick in ticks]), "CPU\n[cores]", BLUE),
+        (lower, lag_s / unit_s, f"Loop lag\n[{unit}]", PURPLE),
+    ):
+        axes.plot(time.of(t_s), values, color=colour, lw=1.6, marker=marker)
+        axes.set_ylim(0, max(float(values.max()) * 1.15, 0.1))
+        axes.set_ylabel(label)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        time.dress(axes, warmup_s=warmup_s, label=axes is lower, name_warmup=False)
+    upper.tick_params(labelbottom=False)
+    return figure
+
+
+def _kinds(columns: Columns) -> list[tuple[str, Bools]]:
+    """Return label and mask of each kind of error, commonest first, the rest as one."""
+    found = [(kind, columns.error == i) for i, kind in enumerate(columns.error_kinds)]
+    found = sorted(((k, m) for k, m in found if m.any()), key=lambda item: (-int(item[1].sum()), item[0]))
+    shown = [(f"{label_text(kind)}: {int(mask.sum()):,}", mask) for kind, mask in found[:_KINDS_SHOWN]]
+    rest = found[_KINDS_SHOWN:]
+    if rest:
+        mask = np.logical_or.reduce([m for _, m in rest])
+        shown.append((f"{len(rest)} other kinds: {int(mask.sum()):,}", mask))
+    return shown
+
+
+def _classes(columns: Columns, limits: Sequence[ResponseLimit]) -> list[tuple[str, Bools, str, str, float]]:
+    """Return label, mask, colour, marker and relative size of each class of polls that occurs."""
+    response = columns.response_time_s
+    bounds = sorted(limits, key=lambda limit: limit.limit_s)
+    looks = ((BLUE, "o", 1.0), (SKY, "s", 1.2), (ORANGE, "^", 1.6), (PURPLE, "D", 1.4))
+    classes: list[tuple[str, Bools, str, str, float]] = []
+    low = -np.inf
+    for limit, look in zip(bounds, looks, strict=False):
+        mask = columns.ok & (response >= low) & (response < limit.limit_s)
+        classes.append((f"below the {limit.name} limit, {trimmed_duration(limit.limit_s)}", mask, *look))
+        low = limit.limit_s
+    over = columns.ok & (response >= low)
+    text = f"at or above {trimmed_duration(float(low))}" if bounds else "answered"
+    classes.append((text, over, *looks[min(len(bounds), 3)]))
+    classes.append(("failed", ~columns.ok, VERMILLION, "x", 1.4))
+    return [found for found in classes if found[1].any()]
+
+
+def _rows(columns: Columns, interval_s: float) -> tuple[Ints, Ints]:
+    """Return the row of each poll, and the agents in order of their rows: by the phase of their first poll."""
+    seen, first = np.unique(columns.agent, return_index=True)
+    phases = columns.intended_start_s[first] % interval_s
+    # An agent on the border of the interval, at 9.999 s or 0.000 s, belongs to the same place.
+    phases = np.where(phases > interval_s * (1 - 1e-6), 0.0, phases)
+    order = seen[np.lexsort((seen, phases))]
+    row_of = np.zeros(int(seen.max()) + 1, dtype=np.int64)
+    row_of[order] = np.arange(len(order))
+    return row_of[columns.agent], order.astype(np.int64)
+
+
+def _poll_lines(axes: Axes, columns: Columns, rows: Ints, time: TimeAxis) -> None:
+    """Draw a line from intended start to end of those polls that took long enough to be seen as one."""
+    long = np.flatnonzero(columns.end_s - columns.intended_start_s > 0.004 * time.end_s)
+    if len(long) == 0:
+        return
+    if len(long) > 4000:
+        long = long[:: len(long) // 4000 + 1]
+    starts, ends = time.of(columns.intended_start_s[long]), time.of(columns.end_s[long])
+    y = rows[long].astype(np.float64)
+    segments = np.stack((np.stack((starts, y), axis=1), np.stack((ends, y), axis=1)), axis=1)
+    axes.add_collection(
+        LineCollection(
+            list(segments),
+            colors=MUTED,
+            linewidths=1.0,
+            alpha=0.6,
+            zorder=2,
+            rasterized=len(long) > RASTER_ABOVE,
+            gid="waits",
+        ),
+        autolim=False,
+    )
+
+
+def _agent_axis(axes: Axes, columns: Columns, order: Ints, *, named: bool) -> None:
+    count = len(order)
+    axes.set_ylim(count - 0.3, -0.7)
+    axes.grid(visible=False, axis="y")
+    if not named:
+        axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.set_ylabel(f"{count:,} agents, by their place in the interval [row]")
+        return
+    names = [label_text(columns.agents[i], longest=18) for i in order]
+    axes.yaxis.set_major_locator(FixedLocator(list(range(count))))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda _, i: names[i] if i is not None and i < count else ""))
+    axes.tick_params(axis="y", labelsize=7.5 if count > 12 else 9, length=2)
+    axes.set_ylabel("Agent, by its place in the interval")
+    axes.hlines(range(count), *axes.get_xlim(), color=GRID, lw=0.5, zorder=0.5)
+
+
+_ = INK

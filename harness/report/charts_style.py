@@ -1,0 +1,361 @@
+"""
+How every plot looks, and the parts they share: colours, axes, labels that keep apart, thinning, output.
+
+Only `Figure` objects are used, saved through the Agg and SVG canvases; pyplot and its global figures never.
+Layout is in inches and fixed: a layout engine would draw each figure two or three times to find its margins.
+
+Source of the colours: M. Okabe, K. Ito, "Color Universal Design" (2008), chosen to be told apart with any of the
+common colour vision deficiencies. Whatever colour says, a marker, a line style or a hatch says too.
+"""
+
+import functools
+import io
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.transforms import Bbox
+
+from harness.columns import Floats, Ints
+from harness.report.words import plain
+
+INK, MUTED, GRID, SHADE, SURFACE = "#1f2430", "#59616d", "#dde1e7", "#eceff3", "#fffffe"
+BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9"
+
+WIDTH_IN = 8.4
+TITLE_IN = 0.36
+"""Band at the top for the title: kept in the PNG, which stands alone, cut off in the page, which has headings."""
+
+PNG_DPI = 150
+RASTER_ABOVE = 1200
+"""More marks than this are drawn as an image inside the SVG: one mark is about 70 bytes of it."""
+
+THIN_ABOVE = 6000
+"""More points than this are drawn once per cell of a fine grid: nobody can see two marks on one pixel."""
+
+_SVG_NAMES = {
+    INK: "ink",
+    MUTED: "muted",
+    GRID: "grid",
+    SHADE: "shade",
+    SURFACE: "surface",
+    BLUE: "blue",
+    VERMILLION: "vermillion",
+    GREEN: "green",
+    ORANGE: "orange",
+    PURPLE: "purple",
+    SKY: "sky",
+}
+
+# Any: matplotlib types the keys as one literal of every setting there is.
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10.0,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.facecolor": SURFACE,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.unicode_minus": True,
+    "figure.facecolor": SURFACE,
+    "savefig.facecolor": SURFACE,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "pollgauge",
+}
+
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Run a drawing function under this module's settings, whatever the process has set."""
+
+    @functools.wraps(draw)
+    def drawing(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return drawing
+
+
+def new_figure(title: str, height_in: float) -> Figure:
+    """Return an empty figure of the page's width with its title set."""
+    figure = Figure(figsize=(WIDTH_IN, height_in + TITLE_IN))
+    figure.text(0.1 / WIDTH_IN, 1 - 0.09 / (height_in + TITLE_IN), title, va="top", fontsize=12, fontweight="bold")
+    return figure
+
+
+def panel(figure: Figure, left_in: float, bottom_in: float, right_in: float, top_in: float) -> Axes:
+    """Add axes by margins in inches; `top_in` is counted from below the title."""
+    width_in, height_in = figure.get_size_inches()
+    return figure.add_axes(
+        (
+            left_in / width_in,
+            bottom_in / height_in,
+            (width_in - left_in - right_in) / width_in,
+            (height_in - bottom_in - top_in - TITLE_IN) / height_in,
+        )
+    )
+
+
+class TimeAxis:
+    """
+    Time along x, in the unit that fits the run's length.
+
+    Args:
+        end_s: last instant shown [s since the run's origin].
+    """
+
+    def __init__(self, end_s: float) -> None:
+        self.end_s = max(end_s, 1e-3)
+        self.unit_s, self.unit = next(
+            ((size, name) for size, name in ((3600.0, "h"), (60.0, "min")) if end_s > 3 * size), (1.0, "s")
+        )
+
+    def of(self, t_s: Floats) -> Floats:
+        """Convert instants [s] to the axis."""
+        return t_s / self.unit_s
+
+    def dress(self, axes: Axes, *, warmup_s: float, label: bool = True, name_warmup: bool = True) -> None:
+        """Set limits, ticks and label, and shade the warm-up."""
+        end = self.end_s / self.unit_s
+        axes.set_xlim(-0.012 * end, 1.012 * end)
+        axes.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 2, 3, 5, 6, 10]))
+        if label:
+            axes.set_xlabel(f"Time since the run's start [{self.unit}]")
+        if warmup_s > 0:
+            axes.axvspan(
+                -0.012 * end, min(warmup_s / self.unit_s, 1.012 * end), color=SHADE, lw=0, zorder=0, gid="warmup"
+            )
+            if name_warmup and warmup_s > 0.08 * self.end_s:
+                axes.text(
+                    0.0,
+                    0.02,
+                    "warm-up",
+                    transform=axes.get_xaxis_transform(),
+                    va="bottom",
+                    color=MUTED,
+                    fontsize=9,
+                )
+
+
+def duration_axis(axes: Axes, low_s: float, high_s: float, name: str, *, along: str = "y") -> bool:
+    """
+    Scale an axis for durations [s]: linear in a named unit, or logarithmic where the range asks for it.
+
+    Args:
+        axes: whose axis.
+        low_s: smallest value shown [s].
+        high_s: largest value shown [s].
+        name: what is measured, for the label.
+        along: ``x`` or ``y``.
+
+    Returns:
+        Whether the axis is logarithmic. Data stay in seconds either way.
+    """
+    axis = axes.yaxis if along == "y" else axes.xaxis
+    set_scale, set_limits = (axes.set_yscale, axes.set_ylim) if along == "y" else (axes.set_xscale, axes.set_xlim)
+    low_s = max(low_s, 1e-6)
+    high_s = max(high_s, low_s * 1.001)
+    if high_s / low_s > 12:
+        set_scale("log")
+        set_limits(low_s / 1.5, high_s * 1.5)
+        narrow = high_s / low_s < (200 if along == "y" else 25)
+        axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if narrow else (1.0,), numticks=12))
+        axis.set_minor_formatter(NullFormatter())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: tick_duration(value)))
+        axis.set_label_text(f"{name} (log scale)")
+        return True
+    unit_s, unit = next(((s, u) for s, u in ((1.0, "s"), (1e-3, "ms")) if high_s >= s), (1e-6, "µs"))
+    set_limits(0.0, high_s * 1.08)
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    # Ticks must fall on round values of the unit, and seconds are round whenever these are.
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit_s:.4g}"))
+    axis.set_label_text(f"{name} [{unit}]")
+    return False
+
+
+def tick_duration(value_s: float) -> str:
+    """Write a tick without needless digits: ``1 ms``, ``200 ms``, ``10 s``."""
+    for unit_s, unit in ((1.0, "s"), (1e-3, "ms")):
+        if value_s >= unit_s * 0.9999:
+            return f"{value_s / unit_s:.4g} {unit}"
+    return f"{value_s / 1e-6:.4g} µs"
+
+
+def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """
+    Move positions apart as little as needed, so that labels keep clear of each other.
+
+    Args:
+        positions: wanted positions, in any order.
+        gap: least distance between two.
+        low: lowest position allowed.
+        high: highest one; given up when there is no room.
+
+    Returns:
+        New positions in the order given.
+    """
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    placed = [0.0] * len(positions)
+    floor = low
+    for i in order:
+        placed[i] = max(positions[i], floor)
+        floor = placed[i] + gap
+    ceiling = high
+    for i in reversed(order):
+        if placed[i] <= ceiling:
+            break
+        placed[i] = ceiling
+        ceiling -= gap
+    return placed
+
+
+def right_labels(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
+    """
+    Write labels just right of the axes at given heights, apart from each other, with a thin leader to the height.
+
+    Args:
+        axes: whose right edge.
+        labels: ``(height in data units, text, colour)``.
+    """
+    to_axes = axes.transData + axes.transAxes.inverted()
+    heights = [float(to_axes.transform((axes.get_xlim()[0], y))[1]) for y, _, _ in labels]
+    height_in = axes.get_position().height * axes.figure.get_figheight()  # type: ignore[union-attr]  # never a SubFigure here
+    lines = max((text.count("\n") + 1 for _, text, _ in labels), default=1)
+    placed = spread(heights, lines * 0.165 / height_in, 0.0, 1.0)
+    for wanted, put, (_, text, colour) in zip(heights, placed, labels, strict=True):
+        axes.annotate(
+            text,
+            xy=(1.0, wanted),
+            xytext=(1.018, put),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            va="center",
+            fontsize=9,
+            color=INK,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 1.0, "shrinkA": 0, "shrinkB": 0},
+        )
+
+
+def thin(x: Floats, y: Floats, *, columns: int = 700, rows: int = 260) -> tuple[Ints, Ints]:
+    """
+    Keep one point per cell of a fine grid over the points' own range, when there are too many to tell apart.
+
+    Args:
+        x: finite.
+        y: finite, in the axis's own scale (its logarithm on a logarithmic axis).
+        columns: cells along x.
+        rows: cells along y.
+
+    Returns:
+        Indices of the points kept, and how many points each stands for.
+    """
+    if len(x) <= THIN_ABOVE:
+        return np.arange(len(x)), np.ones(len(x), dtype=np.int64)
+    cells = [
+        ((v - v.min()) / (float(np.ptp(v)) or 1.0) * (count - 1)).astype(np.int64)
+        for v, count in ((x, columns), (y, rows))
+    ]
+    _, kept, counts = np.unique(cells[0] * rows + cells[1], return_index=True, return_counts=True)
+    return kept.astype(np.int64), counts.astype(np.int64)
+
+
+def label_text(text: str, *, longest: int = 24) -> str:
+    """Return text from outside as a label: one line, cut to length, only glyphs that the plots' font has."""
+    glyphs = _glyphs()
+    kept = "".join(c if ord(c) in glyphs else "?" for c in plain(text, longest=longest))
+    # A legend silently leaves out labels that begin with an underscore.
+    return f" {kept}" if kept.startswith("_") else kept
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
+
+
+def save_png(figure: Figure, path: Path, *, note: str) -> None:
+    """
+    Write a figure as PNG, its title included.
+
+    Args:
+        figure: drawn under `styled`.
+        path: where to.
+        note: beside the title, for whoever meets the picture alone: which run it is of.
+    """
+    with mpl.rc_context(_STYLE):
+        width_in, height_in = figure.get_size_inches()
+        figure.text(
+            1 - 0.3 / width_in,
+            1 - 0.12 / height_in,
+            label_text(note, longest=60),
+            va="top",
+            ha="right",
+            color=MUTED,
+            fontsize=9,
+        )
+        figure.savefig(path, format="png", dpi=PNG_DPI, metadata={"Software": None})
+
+
+def to_svg(figure: Figure, name: str) -> str:
+    """
+    Return a figure as an ``<svg>`` element to stand inside a page.
+
+    Its title band is cut off, ids are made unique by `name`, and colours become the page's custom properties
+    (``--plot-ink`` …), so that the page can set them for light and dark. It is hidden from screen readers: the
+    page tells them the caption instead.
+
+    Args:
+        figure: drawn under `styled`.
+        name: unique in the page; letters and dashes.
+    """
+    width_in, height_in = figure.get_size_inches()
+    buffer = io.BytesIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(
+            buffer,
+            format="svg",
+            dpi=PNG_DPI,
+            metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
+            bbox_inches=Bbox(((0.0, 0.0), (width_in, height_in - TITLE_IN))),
+        )
+    drawn = buffer.getvalue().decode()
+    return _TAG.sub(lambda tag: _rework(tag.group(0), name), drawn[drawn.index("<svg") :]).strip()
+
+
+# Inside tags only: what stands between them is text, some of it from outside.
+_TAG = re.compile(r"<[^>]+>")
+_ID = re.compile(r'(\bid="|href="#|url\(#)')
+_SIZE = re.compile(r'\s(?:width|height)="[^"]*"')
+_COLOUR = re.compile("|".join(_SVG_NAMES))
+
+
+def _rework(tag: str, name: str) -> str:
+    if tag.startswith("<svg"):
+        return _SIZE.sub("", tag).replace(
+            "<svg", f'<svg aria-hidden="true" focusable="false" class="plot-{name}"', 1
+        )
+    if tag.startswith("<image"):
+        return tag
+    tag = _ID.sub(lambda found: f"{found.group(1)}{name}-", tag)
+    return _COLOUR.sub(lambda found: f"var(--plot-{_SVG_NAMES[found.group(0)]})", tag)

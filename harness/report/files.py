@@ -1,0 +1,28 @@
+"""Write a report's files into a run directory: the plots, and the page that holds them."""
+
+from collections.abc import Sequence
+
+from harness.columns import Columns
+from harness.model import GeneratorTick, Result
+from harness.report.charts import write_plots
+from harness.report.html import render_html
+from harness.rundir import RunDirectory, write_atomically
+
+
+def write_report(
+    result: Result, columns: Columns, ticks: Sequence[GeneratorTick], directory: RunDirectory
+) -> None:
+    """
+    Write ``plots/*.png`` and ``report.html``, each whole or not at all.
+
+    Args:
+        result: the finished run.
+        columns: the samples of the whole run, the warm-up included.
+        ticks: the generator's health; empty when unknown.
+        directory: where to.
+
+    Raises:
+        HarnessError: the folder can't be written.
+    """
+    plots = write_plots(result, columns, ticks, directory.plots)
+    write_atomically(directory.report, render_html(result, plots).encode())

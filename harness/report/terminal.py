@@ -1,0 +1,209 @@
+"""
+Show a result in a terminal: the gates as a table, the figures in a few lines, the verdict last.
+
+Everything goes to the console it is given, normally standard output: a result is what was asked for.
+Colour is rich's business (none without a terminal or with ``NO_COLOR``); where the output is not UTF-8, every
+character outside ASCII is replaced by a readable one.
+"""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.model import Finding, Quantiles, Result, RunState, ServerFigures, Status, Summary
+from harness.report.words import (
+    counted,
+    effective_n_text,
+    interval_text,
+    limit_text,
+    n_text,
+    plain,
+    value_text,
+    verdict_sentence,
+)
+from harness.units import format_count, format_duration, format_number, format_ratio
+from monitoring.histogram import Histogram
+
+STYLES = {
+    Status.PASS: "bold green",
+    Status.FAIL: "bold red",
+    Status.INCONCLUSIVE: "bold yellow",
+    Status.INVALID: "bold magenta",
+}
+
+_ASCII = str.maketrans(
+    {
+        "µ": "u",
+        "∞": "inf",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "…": "...",
+        "±": "+/-",
+        "≈": "~",
+        "≤": "<=",
+        "≥": ">=",
+        "×": "x",
+        "·": "-",
+        "‘": "'",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+        "\N{NO-BREAK SPACE}": " ",
+        "\N{NARROW NO-BREAK SPACE}": " ",
+        "\N{THIN SPACE}": " ",
+    }
+)
+_LABEL_WIDTH = 12
+
+
+def print_verdict(result: Result, console: Console) -> None:
+    """
+    Print gates, figures and verdict, the verdict in the last line.
+
+    Args:
+        result: what to show.
+        console: where; its width, encoding and colour decide the form.
+    """
+    show = _Writer(console)
+    if result.verdict.findings:
+        console.print(_gates_table(result.verdict.findings, show))
+    for finding in result.verdict.findings:
+        if finding.status is not Status.PASS:
+            show.note(finding.status, finding.gate.name, finding.reason, finding.remedy)
+    for name, reason in result.verdict.coverage.not_judged.items():
+        show.line("not judged", f"{plain(name)}: {plain(reason)}")
+    if result.verdict.findings or result.verdict.coverage.not_judged:
+        console.print()
+    for label, text in _figure_lines(result):
+        show.line(label, text)
+    for warning in result.warnings:
+        show.line("warning", plain(warning))
+    console.print()
+    if result.run.state is not RunState.FINISHED:
+        show.line("run", f"{result.run.state.value}; judged on what was measured")
+    show.verdict(result.verdict.status, verdict_sentence(result))
+
+
+class _Writer:
+    """Prints lines in the form that a console can take."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._ascii = not console.encoding.lower().replace("-", "").startswith("utf")
+
+    @property
+    def box(self) -> box.Box:
+        """The rules of a table."""
+        return _ASCII_RULE if self._ascii else box.SIMPLE_HEAD
+
+    def text(self, text: str, style: str = "") -> Text:
+        """Return text that is no markup, in characters that the encoding has."""
+        if self._ascii:
+            text = text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+        return Text(text, style=style)
+
+    def line(self, label: str, text: str) -> None:
+        """Print a labelled line; what does not fit goes on below its own beginning."""
+        self._labelled(self.text(label, "dim"), self.text(text))
+
+    def note(self, status: Status, gate: str, reason: str, remedy: str | None) -> None:
+        """Print why a gate did not pass, and what would help."""
+        body = f"{plain(gate)}: {plain(reason)}" + (f" Remedy: {plain(remedy)}" if remedy else "")
+        self._labelled(self.text(status.value, STYLES[status]), self.text(body))
+
+    def verdict(self, status: Status, sentence: str) -> None:
+        """Print the verdict."""
+        self._console.print(Text.assemble((status.value, STYLES[status]), "  ", self.text(sentence)))
+
+    def _labelled(self, label: Text, body: Text) -> None:
+        label.truncate(_LABEL_WIDTH, pad=True)
+        lines = body.wrap(self._console, max(20, self._console.width - _LABEL_WIDTH - 2), overflow="fold")
+        for number, line in enumerate(lines):
+            line.rstrip()
+            head = label if number == 0 else " " * _LABEL_WIDTH
+            self._console.print(Text.assemble(head, "  ", line), soft_wrap=True)
+
+
+_ASCII_RULE = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+
+
+def _gates_table(findings: tuple[Finding, ...], show: _Writer) -> Table:
+    table = Table(box=show.box, padding=(0, 1), pad_edge=False, header_style="bold", show_edge=False)
+    table.add_column("Gate", overflow="fold", min_width=8)
+    table.add_column("Limit", justify="right", overflow="fold")
+    table.add_column("Measured", justify="right", overflow="fold")
+    table.add_column("Interval", justify="right", overflow="fold")
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True, min_width=12)
+    for finding in findings:
+        table.add_row(
+            show.text(plain(finding.gate.name)),
+            show.text(limit_text(finding.gate)),
+            show.text(value_text(finding.measured, finding.gate.unit)),
+            show.text(interval_text(finding)),
+            show.text(_n_with_worth(finding)),
+            show.text(finding.status.value, STYLES[finding.status]),
+        )
+    return table
+
+
+def _n_with_worth(finding: Finding) -> str:
+    """Add the effective n only where it differs: it is the number that decided."""
+    if finding.n is None or finding.effective_n is None or round(finding.effective_n) >= finding.n:
+        return n_text(finding)
+    return f"{n_text(finding)} ({effective_n_text(finding)})"
+
+
+def _figure_lines(result: Result) -> list[tuple[str, str]]:
+    summary = result.summary
+    length = format_duration(summary.window_end_s - summary.window_start_s)
+    polls = (
+        f"{format_count(summary.sent)} sent of {format_count(summary.intended)} intended in {length},"
+        f" {format_count(summary.failed)} failed, {format_count(summary.missed)} missed"
+    )
+    rate = f"offered {format_number(summary.offered_per_s)}/s, achieved {format_number(summary.achieved_per_s)}/s"
+    client = (
+        f"{format_number(summary.new_connections_per_poll)} new connections per poll,"
+        f" lock-step index {format_number(summary.lock_step_index)}"
+    )
+    lines = [
+        ("polls", polls),
+        ("rate", rate),
+        ("response", _quantiles(summary.response_time)),
+        ("service", _quantiles(summary.service_time)),
+        ("start lag", _quantiles(summary.start_lag)),
+        ("errors", _errors(summary)),
+        ("client", client),
+    ]
+    if result.server is not None:
+        lines.append(("server", _server(result.server)))
+    return lines
+
+
+def _quantiles(times: Quantiles) -> str:
+    if times.n == 0:
+        return "no polls"
+    parts = (("p50", times.p50), ("p95", times.p95), ("p99", times.p99), ("max", times.max))
+    return "  ".join(f"{name} {format_duration(value)}" for name, value in parts)
+
+
+def _errors(summary: Summary) -> str:
+    if not summary.errors_by_kind:
+        return "none"
+    ordered = sorted(summary.errors_by_kind.items(), key=lambda item: (-item[1], item[0]))
+    ratio = summary.failed / summary.sent if summary.sent else None
+    return f"{format_ratio(ratio)}: " + ", ".join(f"{plain(kind)} {format_count(n)}" for kind, n in ordered)
+
+
+def _server(server: ServerFigures) -> str:
+    pool = f"pool peak {format_count(server.pool_peak)} of {format_count(server.pool_size)}"
+    return (
+        f"{counted(server.requests, 'request')}; p95 handler {_p95(server.handler)}, query {_p95(server.query)},"
+        f" pool wait {_p95(server.pool_wait)}; {pool}"
+    )
+
+
+def _p95(histogram: Histogram | None) -> str:
+    return format_duration(None if histogram is None else histogram.quantile(0.95))
