@@ -2,10 +2,25 @@
 
 from functools import cached_property
 
-from harness.columns import Columns, Floats
+import numpy as np
+
+from harness.columns import Bools, Columns, Floats
 from harness.judge.autocorrelation import bulk_time, integrated_time
 from harness.judge.evidence import Evidence
 from harness.judge.lateness import loop_lateness_s, start_lateness_s
+
+GENERATOR_LIMIT = "generator-limit"
+"""Kind of error by which the load says that its own machine had no socket, port or memory left."""
+
+INTERRUPTED = "interrupted"
+"""Kind of error by which the load marks a poll that was in flight when the run was ended."""
+
+
+def of_kind(columns: Columns, kind: str) -> Bools:
+    """Return which samples failed with an error of this kind, shape (n,)."""
+    if kind not in columns.error_kinds:
+        return np.zeros(len(columns), dtype=np.bool_)
+    return np.asarray(columns.error == columns.error_kinds.index(kind), dtype=np.bool_)
 
 
 class Context:
@@ -18,24 +33,18 @@ class Context:
 
     @cached_property
     def polls(self) -> Columns:
-        """The samples of the measured window."""
-        summary = self.evidence.summary
-        return self.evidence.columns.window(summary.window_start_s, summary.window_end_s)
+        """The samples of the measured window, but for polls that the end of the run cut off."""
+        return self.evidence.columns.where(self._judged)
 
     @cached_property
     def unsent(self) -> int:
-        """Polls of the window that were never sent."""
+        """Polls of the window that were never sent, or cut off: what they would have taken is not known."""
         return max(0, self.evidence.summary.intended - len(self.polls))
 
     @cached_property
     def start_lateness_s(self) -> Floats:
         """The generator's own lateness in sending each of `polls` [s]."""
-        summary = self.evidence.summary
-        everything = self.evidence.columns
-        inside = (everything.intended_start_s >= summary.window_start_s) & (
-            everything.intended_start_s < summary.window_end_s
-        )
-        return start_lateness_s(everything)[inside]
+        return start_lateness_s(self.evidence.columns)[self._judged]
 
     @cached_property
     def loop_lateness_s(self) -> Floats:
@@ -50,6 +59,19 @@ class Context:
         The response times are left out: that answers become slower and faster says nothing of whether they fail.
         """
         return integrated_time(~self.polls.ok)
+
+    @cached_property
+    def own_failures(self) -> Bools:
+        """Which of `polls` failed for want of means of the generator itself."""
+        return of_kind(self.polls, GENERATOR_LIMIT)
+
+    @cached_property
+    def _judged(self) -> Bools:
+        summary, columns = self.evidence.summary, self.evidence.columns
+        inside = (columns.intended_start_s >= summary.window_start_s) & (
+            columns.intended_start_s < summary.window_end_s
+        )
+        return inside & ~of_kind(columns, INTERRUPTED)
 
     @cached_property
     def _bulk_tau(self) -> float:

@@ -21,6 +21,8 @@ class Evidence:
         indexes: how the database serves the hot queries; empty when it could not be asked.
         ticks: the generator's own health.
         interrupted: whether the run ended before its time.
+        target_death: how the target ended while it was being polled, as a clause; None when it lived, or when that
+            can't be known.
         subject: route template of the samples.
     """
 
@@ -32,4 +34,5 @@ class Evidence:
     indexes: tuple[IndexEvidence, ...]
     ticks: tuple[GeneratorTick, ...]
     interrupted: bool
+    target_death: str | None = None
     subject: str = PENDING_ROUTE

@@ -9,15 +9,9 @@ from dataclasses import dataclass
 from harness.errors import UsageError, explain
 from harness.judge.context import Context
 from harness.judge.evidence import Evidence
+from harness.judge.findings import NotJudged, Outcome, allowed_ratio, nothing_observed
 from harness.judge.intervals import smallest_n
-from harness.judge.metrics import (
-    EVALUATORS,
-    QUANTILE_METRICS,
-    SHARE_METRICS,
-    NotJudged,
-    Outcome,
-    allowed_ratio,
-)
+from harness.judge.metrics import EVALUATORS, POLL_METRICS, QUANTILE_METRICS, SHARE_METRICS
 from harness.model import (
     PENDING_ROUTE,
     Coverage,
@@ -29,13 +23,19 @@ from harness.model import (
     Verdict,
 )
 
+__all__ = [
+    "Evidence",
+    "Shortfall",
+    "check_gates",
+    "judge",
+    "overall",
+    "plan_shortfall",
+    "required_polls",
+    "spec_gates",
+]
+
 PENDING_INDEX = "idx_deployment_agent_status_created"
 """Index that has to serve the pending query."""
-
-_ON_THE_SUBJECT = frozenset(
-    {"response_time", "service_time", "error_ratio", "poll_rate", "missed_ratio", "connections_per_poll"}
-)
-"""Metrics of the samples themselves: the samples have to be of the gate's subject."""
 
 _PRECEDENCE = (Status.FAIL, Status.INVALID, Status.INCONCLUSIVE, Status.PASS)
 """Worst first: what the target surely did wrong outweighs what could not be told."""
@@ -180,16 +180,11 @@ def plan_shortfall(gates: Sequence[Gate], scenario: Scenario) -> list[Shortfall]
 
 
 def _outcome(gate: Gate, context: Context) -> Outcome:
-    if gate.metric in _ON_THE_SUBJECT and gate.subject != context.evidence.subject:
-        return Finding(
-            gate=gate,
-            status=Status.INCONCLUSIVE,
-            measured=None,
-            interval=None,
-            n=0,
-            effective_n=0.0,
-            exceedances=None,
-            reason=f"no poll of {gate.subject} in this run, which polled {context.evidence.subject}",
+    polled = context.evidence.subject
+    if gate.metric in POLL_METRICS and gate.subject != polled:
+        return nothing_observed(
+            gate,
+            f"no poll of {gate.subject} in this run, which polled {polled}",
             remedy="a gate on what the run polls, or a scenario that polls what the gate names",
         )
     return EVALUATORS[gate.metric](gate, context)

@@ -30,10 +30,10 @@ def start_lateness_s(columns: Columns) -> Floats:
 
 def loop_lateness_s(columns: Columns, ticks: Sequence[GeneratorTick]) -> Floats:
     """
-    Return how long the generator's event loop was known to be blocked while each poll was under way.
+    Return how long the generator's event loop may have kept each poll from being noticed as answered.
 
-    A tick that was woken `loop_lag_s` late shows that nothing else ran in that time either: an answer that
-    arrived then was read only afterwards.
+    A tick tells the longest pause since the tick before, not when it was. So a poll that was under way in that
+    time may have lost all of the pause, or as much of it as the poll and the time have in common; never more.
 
     Args:
         columns: polls in any order.
@@ -44,12 +44,15 @@ def loop_lateness_s(columns: Columns, ticks: Sequence[GeneratorTick]) -> Floats:
     """
     if not ticks:
         return np.zeros(len(columns))
-    awake_s = np.array(sorted((tick.t_s, max(tick.loop_lag_s, 0.0)) for tick in ticks))
-    ends = awake_s[:, 0]
-    starts = ends - awake_s[:, 1]
-    # A loop can't be blocked before its previous tick and be counted for both.
-    starts[1:] = np.clip(starts[1:], ends[:-1], ends[1:])
-    corners = np.column_stack([starts, ends]).ravel()
-    blocked = np.column_stack([np.zeros(len(ends)), ends - starts]).ravel().cumsum()
-    blocked_s = np.interp(columns.end_s, corners, blocked) - np.interp(columns.start_s, corners, blocked)
-    return np.asarray(np.maximum(blocked_s, 0.0), dtype=np.float64)
+    known = np.array(sorted((tick.t_s, max(tick.loop_lag_s, 0.0)) for tick in ticks))
+    until_s = np.append(known[:, 0], np.inf)
+    # Of the time after the last tick nothing is known.
+    lag_s = np.append(known[:, 1], 0.0)
+    since_s = np.insert(until_s[:-1], 0, -np.inf)
+    first = np.searchsorted(until_s, columns.start_s)
+    last = np.searchsorted(until_s, columns.end_s)
+    whole_s = np.insert(np.cumsum(np.minimum(lag_s, until_s - since_s)), 0, 0.0)
+    between_s = np.where(last > first, whole_s[last] - whole_s[np.minimum(first + 1, last)], 0.0)
+    head_s = np.minimum(lag_s[first], np.minimum(until_s[first], columns.end_s) - columns.start_s)
+    tail_s = np.where(last > first, np.minimum(lag_s[last], columns.end_s - since_s[last]), 0.0)
+    return np.asarray(np.maximum(head_s + between_s + tail_s, 0.0), dtype=np.float64)

@@ -1,0 +1,108 @@
+"""Gates on what the target says of itself, and on what its database says: statements, handler, pool, plans."""
+
+from collections.abc import Callable
+
+from harness.judge.context import Context
+from harness.judge.findings import (
+    NotJudged,
+    Outcome,
+    allowed_ratio,
+    nothing_observed,
+    per_s,
+    plain_finding,
+    quantile_finding,
+)
+from harness.judge.shares import Tally
+from harness.judge.wording import duration, percent
+from harness.model import Finding, Gate, ServerFigures, Status
+from monitoring.histogram import Histogram
+
+_NO_SERVER = (
+    "the target gave no figures of its own; install the monitoring layer there, or check that "
+    "/api/metrics/pending-deployments answers"
+)
+
+
+def query_time(gate: Gate, context: Context) -> Outcome:
+    """Judge a quantile of the durations of single statements, as the server measured them."""
+    return _histogram(gate, context, lambda server: server.query, noun="statement")
+
+
+def handler_time(gate: Gate, context: Context) -> Outcome:
+    """Judge a quantile of the handler times, as the server measured them."""
+    return _histogram(gate, context, lambda server: server.handler, noun="request")
+
+
+def pool_wait(gate: Gate, context: Context) -> Outcome:
+    """Judge a quantile of the waits for a pooled connection, as the server measured them."""
+    return _histogram(gate, context, lambda server: server.pool_wait, noun="checkout")
+
+
+def pool_use(gate: Gate, context: Context) -> Outcome:
+    """Judge the most connections that were checked out at once, relative to what the pool may open."""
+    server = context.evidence.server
+    if server is None:
+        return NotJudged(reason=_NO_SERVER)
+    ratio = server.pool_use_ratio
+    if ratio is None:
+        fault = "its connection pool has no bound" if server.pool_size is None else "it gave no peak of its pool"
+        return NotJudged(reason=f"the target's figures hold no pool use: {fault}")
+    if server.requests == 0:
+        return nothing_observed(gate, "the target handled no poll in the measured window")
+    reason = f"{server.pool_peak} of {server.pool_size} connections were checked out at once, {percent(ratio)}"
+    cure = "a larger pool_size in database.py, or the connections that are held too long (/api/health)"
+    return plain_finding(gate, ratio, percent, reason=reason, n=server.requests, cure=cure)
+
+
+def index(gate: Gate, context: Context) -> Outcome:
+    """Judge whether the database serves the statements that expect an index by searching it."""
+    plans = [plan for plan in context.evidence.indexes if plan.expected_index == gate.subject]
+    if not plans:
+        return NotJudged(reason="no query plan was read: that takes the database's URL (--database-url)")
+    known = [plan for plan in plans if plan.served is not None]
+    if not known:
+        return NotJudged(reason=plans[0].note or "the query plan could not be judged")
+    unserved = [plan for plan in known if not plan.served]
+    shown = (unserved or known)[0]
+    return Finding(
+        gate=gate,
+        status=Status.FAIL if unserved else Status.PASS,
+        measured=(len(known) - len(unserved)) / len(known),
+        interval=None,
+        n=len(known),
+        effective_n=None,
+        exceedances=None,
+        reason=f"the plan {'does not search' if unserved else 'searches'} {gate.subject}: {shown.plan}",
+        remedy=f"an index {gate.subject} on the columns that the specification names" if unserved else None,
+    )
+
+
+def _histogram(
+    gate: Gate, context: Context, pick: Callable[[ServerFigures], Histogram | None], *, noun: str
+) -> Outcome:
+    server = context.evidence.server
+    if server is None:
+        return NotJudged(reason=_NO_SERVER)
+    histogram = pick(server)
+    if histogram is None:
+        return NotJudged(reason=f"the target's figures hold no durations of its {noun}s")
+    if histogram.n == 0:
+        return nothing_observed(gate, f"the target measured no {noun} in {duration(server.window_s)}")
+    tally = Tally(
+        n=histogram.n,
+        exceedances=histogram.count_at_least(gate.limit),
+        certain=sum(hits for low, _, hits in histogram.buckets() if low >= gate.limit),
+        unsent=0,
+        # A histogram has lost the order; slow spells of the polls are slow spells of what serves them.
+        tau=context.tau(gate.limit),
+        confidence=gate.confidence,
+        allowed_ratio=allowed_ratio(gate),
+    )
+    return quantile_finding(
+        gate,
+        tally,
+        measured=histogram.quantile(gate.quantile or 1.0),
+        interval=None,
+        noun=noun,
+        per_s=per_s(histogram.n, server.window_s),
+    )
