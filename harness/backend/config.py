@@ -1,0 +1,51 @@
+"""What the reference master can be told. Light to import, and small enough to be handed to a worker process."""
+
+import argparse
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_DATABASE_URL = "sqlite:///master.db"
+"""A file in the working directory."""
+
+DATABASE_URL_VARIABLE = "HARNESS_DATABASE_URL"
+"""Read when no ``--database-url`` is given: command lines are public, and a URL may hold a password."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendConfig:
+    """
+    Settings of one master process. The defaults were measured: see docs/reference-master.md.
+
+    Args:
+        database_url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
+        log_dir: folder of the monitoring layer's log files.
+        delay_s: artificial delay of every poll, before its query [s], ≥ 0.
+        error_ratio: share of polls answered with an artificial 500, 0..1.
+        fault_seed: which polls those are follows from it.
+        threads: database calls under way at once, ≥ 1; fewer than connections, so that none waits for one.
+        pool_size: connections that the pool keeps, ≥ 1.
+        max_overflow: connections that it may open beyond these, ≥ 0.
+        sighting_interval_s: how often the instants at which agents were last seen are written down [s], > 0.
+    """
+
+    database_url: str = field(default=DEFAULT_DATABASE_URL, repr=False)
+    log_dir: Path = Path("logs")
+    delay_s: float = 0.0
+    error_ratio: float = 0.0
+    fault_seed: int = 1
+    threads: int = 8
+    pool_size: int = 8
+    max_overflow: int = 4
+    sighting_interval_s: float = 5.0
+
+
+def database_url_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--database-url``, which every command about the master's database has."""
+    parser.add_argument(
+        "--database-url",
+        default=os.environ.get(DATABASE_URL_VARIABLE) or DEFAULT_DATABASE_URL,
+        metavar="URL",
+        help="sqlite:///FILE or postgresql+psycopg://user:password@host/name "
+        f"(default: ${DATABASE_URL_VARIABLE}, else {DEFAULT_DATABASE_URL})",
+    )

@@ -1,0 +1,118 @@
+"""`harness serve` and ``python -m harness.backend``: their options, read into a configuration. Light to import."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.backend.config import BackendConfig, database_url_argument
+from harness.errors import UsageError, explain
+from harness.units import parse_duration_s, parse_ratio
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+
+_MAX_WORKERS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """
+    Where and how a server listens.
+
+    Args:
+        host: address or name to bind.
+        port: TCP port; 0 for any free one.
+        workers: processes that share the port, ≥ 1.
+        ready_file: gets ``{"url": …, "pid": …}`` once the server answers, until it ends; None for none.
+        parent_pid: process with which the server ends; None for none.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    workers: int = 1
+    ready_file: Path | None = None
+    parent_pid: int | None = None
+
+
+def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `harness serve`, which `run_server` reads."""
+    parser.add_argument("--host", default=DEFAULT_HOST, help=f"address to listen on (default: {DEFAULT_HOST})")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, metavar="N", help=f"0 for a free one (default: {DEFAULT_PORT})"
+    )
+    database_url_argument(parser)
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="server processes (default: 1)")
+    parser.add_argument(
+        "--delay",
+        default="0s",
+        metavar="DURATION",
+        help="artificial delay of every poll, such as 600ms (default: none)",
+    )
+    parser.add_argument(
+        "--error-ratio",
+        default="0%",
+        metavar="RATIO",
+        help="polls to answer with a 500, such as 5%% (default: none)",
+    )
+    parser.add_argument(
+        "--fault-seed", type=int, default=1, metavar="N", help="decides which polls those are (default: 1)"
+    )
+    parser.add_argument(
+        "--log-dir", type=Path, default=Path("logs"), metavar="DIR", help="folder of the log files (default: logs)"
+    )
+    parser.add_argument(
+        "--ready-file", type=Path, metavar="FILE", help='written once the server answers: {"url": …, "pid": …}'
+    )
+    parser.add_argument("--parent-pid", type=int, metavar="PID", help="stop when this process is gone")
+
+
+def run_server(options: argparse.Namespace) -> int:
+    """
+    Serve the master until SIGTERM or SIGINT.
+
+    Args:
+        options: as parsed by `add_serve_arguments`.
+
+    Returns:
+        0 after a clean stop.
+
+    Raises:
+        UsageError: an option has a value that can't work.
+        HarnessError: the port is taken, or the database can't be used.
+    """
+    config, listening = read_options(options)
+    # FastAPI, SQLAlchemy and uvicorn: too heavy for `harness --help`.
+    from harness.backend.serving import serve
+
+    return serve(config, listening)
+
+
+def read_options(options: argparse.Namespace) -> tuple[BackendConfig, Listening]:
+    """
+    Check the options.
+
+    Raises:
+        UsageError: one of them is out of its range.
+    """
+    _check_range(options.port, "--port", 0, 65535)
+    _check_range(options.workers, "--workers", 1, _MAX_WORKERS)
+    config = BackendConfig(
+        database_url=options.database_url,
+        log_dir=options.log_dir,
+        delay_s=parse_duration_s(options.delay, name="--delay"),
+        error_ratio=parse_ratio(options.error_ratio, name="--error-ratio"),
+        fault_seed=options.fault_seed,
+    )
+    listening = Listening(
+        host=options.host,
+        port=options.port,
+        workers=options.workers,
+        ready_file=options.ready_file,
+        parent_pid=options.parent_pid,
+    )
+    return config, listening
+
+
+def _check_range(value: int, option: str, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise UsageError(explain("option", option, fault="out of range", got=value, need=f"{least}..{most}"))

@@ -1,0 +1,268 @@
+"""
+Running the application in uvicorn: one process, or several that share the port.
+
+The port is claimed before anything else, so that a taken one is said at once; then the database is brought up to
+date; then the server starts, and only when it answers is it announced.
+"""
+
+import functools
+import json
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from harness.backend.app import create_app
+from harness.backend.config import BackendConfig
+from harness.backend.database import make_sole_engine
+from harness.backend.schema import upgrade
+from harness.backend.server import Listening
+from harness.errors import HarnessError, UsageError, explain
+
+KEEP_ALIVE_S = 75
+"""How long an idle connection is kept. Agents come each ten seconds: uvicorn's 5 s would be too short."""
+
+_BACKLOG = 2048
+_GRACE_S = 2
+_PARENT_CHECK_S = 0.5
+_WORKER_START_S = 30.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _StoppedError(Exception):
+    """A signal came before the server took them over."""
+
+
+def serve(config: BackendConfig, listening: Listening) -> int:
+    """
+    Serve until SIGTERM or SIGINT. To be called in the main thread.
+
+    Returns:
+        0 after a clean stop.
+
+    Raises:
+        UsageError: the host or the database URL can't be used.
+        HarnessError: the port is taken, the database can't be used, or the application doesn't start.
+    """
+    try:
+        with _stop_at_once(), _claim(listening) as claimed:
+            _prepare(config)
+            if listening.parent_pid is not None:
+                _end_with(listening.parent_pid)
+            with _announcer(claimed, listening) as announce:
+                if listening.workers == 1:
+                    _serve_alone(config, claimed, announce)
+                else:
+                    _serve_together(config, listening.workers, claimed, announce)
+    except _StoppedError:
+        pass
+    return 0
+
+
+def _prepare(config: BackendConfig) -> None:
+    # A thousand agents are a thousand files, and many systems start a process with 1,024.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    engine = make_sole_engine(config.database_url)
+    try:
+        upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+def _serve_alone(config: BackendConfig, claimed: socket.socket, announce: Callable[[], None]) -> None:
+    server = _Server(_settings(create_app(config)), announce)
+    try:
+        server.run(sockets=[claimed])
+    except SystemExit as ended:
+        raise _no_start() from ended
+
+
+def _serve_together(
+    config: BackendConfig, workers: int, claimed: socket.socket, announce: Callable[[], None]
+) -> None:
+    factory = functools.partial(_worker_app, config, os.getpid())
+    _Workers(_settings(factory, workers=workers), claimed, announce).run()
+
+
+def _settings(app: FastAPI | Callable[[], FastAPI], *, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=not isinstance(app, FastAPI),
+        workers=workers,
+        lifespan="on",
+        # The monitoring layer writes a better line for each request, and at a lower price.
+        access_log=False,
+        log_level=logging.WARNING,
+        backlog=_BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        # Idle connections are closed at once; this is for requests under way.
+        timeout_graceful_shutdown=_GRACE_S,
+        server_header=False,
+    )
+
+
+def _worker_app(config: BackendConfig, supervisor_pid: int) -> FastAPI:
+    _end_with(supervisor_pid)
+    return create_app(config)
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it answers, and for which a signal is no failure."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as usual, then announce."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals while serving, and don't raise them again afterwards: a stop is a success."""
+        with _handlers(self.handle_exit):
+            yield
+
+
+class _Workers(Multiprocess):
+    """Several servers on one socket, announced when all of them answer."""
+
+    def __init__(self, config: uvicorn.Config, claimed: socket.socket, announce: Callable[[], None]) -> None:
+        super().__init__(config, [claimed])
+        self._announce_ready = announce
+
+    def init_processes(self) -> None:
+        """Start the workers and wait until they answer; a signal or a worker's end stops the waiting."""
+        super().init_processes()
+        deadline_s = time.monotonic() + _WORKER_START_S
+        for process in self.processes:
+            while not process.is_ready(timeout=1):
+                if self.signal_queue:
+                    return
+                if not process.process.is_alive() or time.monotonic() > deadline_s:
+                    self.terminate_all()
+                    self.join_all()
+                    raise _no_start()
+                time.sleep(0.02)
+        self._announce_ready()
+
+
+def _no_start() -> HarnessError:
+    return HarnessError(explain("server", fault="the application did not start; the reason stands above"))
+
+
+@contextmanager
+def _claim(listening: Listening) -> Iterator[socket.socket]:
+    """Bind and listen, so that the port is ours from here on; connections wait until the server takes them."""
+    where = f"{listening.host}:{listening.port}"
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            listening.host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        claimed = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except socket.gaierror as fault:
+        raise UsageError(
+            explain("option", "--host", fault=f"no such address: {fault.strerror}", got=listening.host)
+        ) from fault
+    except OSError as fault:
+        remedy = "another --port, or 0 for a free one"
+        raise HarnessError(
+            explain("address", where, fault=f"can't be listened on: {fault.strerror}", remedy=remedy)
+        ) from fault
+    with claimed:
+        yield claimed
+
+
+@contextmanager
+def _announcer(claimed: socket.socket, listening: Listening) -> Iterator[Callable[[], None]]:
+    """Yield what tells the world that the server answers; the ready file is there exactly as long as it does."""
+    file = listening.ready_file
+    if file is not None and not os.access(file.parent, os.W_OK):
+        raise HarnessError(
+            explain(
+                "option", "--ready-file", fault="its folder can't be written", got=file, need="an existing folder"
+            )
+        )
+    if file is not None:
+        # Left over by a server that was killed: whoever waits would take it for ours.
+        file.unlink(missing_ok=True)
+    url = _url(claimed)
+
+    def announce() -> None:
+        if file is not None:
+            written = file.with_name(f".{file.name}.{os.getpid()}")
+            written.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n", encoding="utf-8")
+            written.replace(file)
+        sys.stderr.write(f"harness: the deployment master answers at {url}\n")
+        sys.stderr.flush()
+
+    try:
+        yield announce
+    finally:
+        if file is not None:
+            file.unlink(missing_ok=True)
+
+
+def _url(claimed: socket.socket) -> str:
+    host, port = claimed.getsockname()[:2]
+    # The address of no host in particular can be listened on, but not be called.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared with, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def _handlers(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+@contextmanager
+def _stop_at_once() -> Iterator[None]:
+    """Let a signal end the preparations, which leave nothing half-done, until the server takes signals itself."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise _StoppedError
+
+    with _handlers(stop):
+        yield
+
+
+def _end_with(pid: int) -> None:
+    """Stop this process, as by SIGTERM, soon after the process `pid` is gone."""
+    is_parent = os.getppid() == pid
+
+    def watch() -> None:
+        # A dead parent that nobody has waited for yet still has its number, but no longer us as its child.
+        while os.getppid() == pid if is_parent else _exists(pid):
+            time.sleep(_PARENT_CHECK_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent watch", daemon=True).start()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
