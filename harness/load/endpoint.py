@@ -1,0 +1,88 @@
+"""Where polls go: a base URL taken apart once, and the bytes of a request."""
+
+import ipaddress
+import urllib.parse
+from dataclasses import dataclass
+
+from harness.errors import UsageError, explain
+from harness.http import check_base_url
+
+USER_AGENT = "pollgauge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """
+    A target's base URL in parts.
+
+    Args:
+        host: name or address, an IPv6 address without brackets.
+        port: TCP port.
+        tls: whether the scheme is https.
+        base_path: put before every path, without a slash at its end.
+        literal: whether the host is an address, which needs no look-up.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    base_path: str
+    literal: bool
+
+    @property
+    def host_header(self) -> str:
+        """The ``Host`` header: the port only where it isn't the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+    def get_request(self, path: str, request_id: str) -> bytes:
+        """
+        Return the bytes of a GET.
+
+        Args:
+            path: begins with a slash, and is quoted already.
+            request_id: for the ``X-Request-ID`` header.
+        """
+        return self.get_prefix(path) + request_id.encode("ascii") + b"\r\n\r\n"
+
+    def get_prefix(self, path: str) -> bytes:
+        """Return a GET up to the value of ``X-Request-ID``, its last header."""
+        return (
+            f"GET {self.base_path}{path} HTTP/1.1\r\n"
+            f"Host: {self.host_header}\r\n"
+            f"Accept: application/json\r\n"
+            f"User-Agent: {USER_AGENT}\r\n"
+            f"X-Request-ID: "
+        ).encode("ascii")
+
+
+def parse_endpoint(url: str) -> Endpoint:
+    """
+    Take a base URL apart.
+
+    Args:
+        url: http or https, without credentials, query and fragment; a path in it is put before every poll's.
+
+    Raises:
+        UsageError: see `harness.http.check_base_url`; or a name that can't stand in a request.
+    """
+    parts = urllib.parse.urlsplit(check_base_url(url, option="--host"))
+    tls = parts.scheme == "https"
+    host = parts.hostname or ""
+    try:
+        if not host.isascii():
+            host = host.encode("idna").decode("ascii")
+        base_path = urllib.parse.quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+    except UnicodeError as fault:
+        raise UsageError(explain("option", "--host", fault="no host name", got=repr(url))) from fault
+    return Endpoint(
+        host=host, port=parts.port or (443 if tls else 80), tls=tls, base_path=base_path, literal=_is_address(host)
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True

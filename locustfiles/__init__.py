@@ -1,0 +1,1 @@
+"""Scenarios: each file can be run by plain Locust, and by the harness."""

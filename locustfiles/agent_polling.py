@@ -1,0 +1,22 @@
+"""
+Steady polling: every agent asks for its pending deployments at its own fixed times.
+
+Run it by itself::
+
+    locust -f locustfiles/agent_polling.py --headless -u 50 -t 70s --host http://127.0.0.1:8000
+
+or let ``harness run`` start it, watch it and judge what it leaves. ``--help`` lists our options under "Agent
+polling"; what is measured and how is told in docs/load.md.
+"""
+
+from locust import events
+
+from harness.load.agents import PollingAgent
+from harness.load.hooks import Conductor
+
+
+class DeploymentAgent(PollingAgent):
+    """A deployment agent that is waiting for work."""
+
+
+Conductor().register(events)
