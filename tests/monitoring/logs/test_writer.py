@@ -178,8 +178,10 @@ def test_a_file_that_cannot_be_written_degrades_to_stderr_and_recovers(
     writer.submit(b"line 4")
     assert writer.flush(TIMEOUT_S)
     assert b"".join(errors).decode().splitlines() == [
-        f"monitoring: log file '{logs}/a.log': can't be written: Not a directory; "
-        + "its lines go to standard error until it can, try free space or another folder",
+        (
+            f"monitoring: log file '{logs}/a.log': can't be written: Not a directory; "
+            "its lines go to standard error until it can, try free space or another folder"
+        ),
         "line 0",
         "line 1",
         "line 2",
