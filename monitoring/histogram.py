@@ -80,6 +80,41 @@ class Histogram:
         if other.min_s is not None and (self.min_s is None or other.min_s < self.min_s):
             self.min_s = other.min_s
 
+    def merge_counts(
+        self,
+        *,
+        indexes: Iterable[int],
+        counts: Iterable[int],
+        sum_s: float,
+        min_s: float | None,
+        max_s: float | None,
+    ) -> None:
+        """
+        Add the counts of a packed histogram, exactly: `merge` for what `packed` gave.
+
+        Args:
+            indexes: bucket indexes of this layout.
+            counts: how many durations each of these buckets holds, in the same order.
+            sum_s: sum of the durations [s].
+            min_s: smallest of them; None when there are none.
+            max_s: largest of them; None when there are none.
+        """
+        mine = self._counts
+        n = 0
+        for index, count in zip(indexes, counts, strict=True):
+            mine[index] = mine.get(index, 0) + count
+            n += count
+        self.n += n
+        self.sum_s += sum_s
+        if max_s is not None and (self.max_s is None or max_s > self.max_s):
+            self.max_s = max_s
+        if min_s is not None and (self.min_s is None or min_s < self.min_s):
+            self.min_s = min_s
+
+    def packed(self) -> tuple[list[int], list[int]]:
+        """Return ``(bucket indexes, counts)``, in no order: what a store keeps beside sum, minimum and maximum."""
+        return list(self._counts), list(self._counts.values())
+
     def copy(self) -> "Histogram":
         """Return an independent copy."""
         twin = Histogram()

@@ -78,3 +78,73 @@ class QueryObservation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     route: str | None
     parameters: str | None
     error: str | None
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    A pooled connection that somebody has at the moment.
+
+    Args:
+        engine: name of the engine.
+        since_s: when it was handed out [s since the Unix epoch].
+        held_s: how long ago that was [s].
+        site: ``file:line in function`` of the code that took it.
+        request_id: of the request it was taken in; None outside of one.
+        route: route template of that request; None when not known (yet) or outside of one.
+        leaked: whether it is held for longer than the leak threshold.
+    """
+
+    engine: str
+    since_s: float
+    held_s: float
+    site: str
+    request_id: str | None
+    route: str | None
+    leaked: bool
+
+
+class PoolState(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One engine's pool in one worker, at the moment.
+
+    Args:
+        engine: name of the engine.
+        pool_class: class of the pool.
+        size: connections kept; None for a pool without bounds.
+        max_overflow: connections beyond that; None for no bound.
+        checked_out: connections that somebody has.
+        overflow: connections open beyond `size`.
+        waiting: callers waiting for a connection.
+        holders: who has them, longest first, so many at most.
+    """
+
+    engine: str
+    pool_class: str
+    size: int | None
+    max_overflow: int | None
+    checked_out: int
+    overflow: int
+    waiting: int
+    holders: list[Holder]
+
+    @property
+    def capacity(self) -> int | None:
+        """Connections that the pool may open; None for no bound."""
+        return None if self.size is None or self.max_overflow is None else self.size + self.max_overflow
+
+
+class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a worker says about itself once a second.
+
+    Args:
+        pools: its pools.
+        faults: exceptions of the monitoring layer that were kept from the service.
+        last_fault: the latest of them; None for none.
+        dropped: log lines and figures dropped because a bound was reached.
+    """
+
+    pools: list[PoolState]
+    faults: int
+    last_fault: str | None
+    dropped: int

@@ -1,0 +1,1 @@
+"""The way in: requests, statements and connections, seen from outside the service's own code."""

@@ -1,0 +1,173 @@
+"""
+The way in for statements: the dialect's own execute methods, timed.
+
+`Dialect.do_execute` and its siblings are public methods of SQLAlchemy's dialect interface, called once for every
+statement that reaches the driver, with the compiled text (which is parameterised and so its own fingerprint).
+Standing in for them costs about 2 µs; any ``*_cursor_execute`` listener costs 27, because it switches the
+engine's event machinery on. Where a dialect can't be changed, those listeners are the way back.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from monitoring.capture.context import RequestContext, Statement, current
+from monitoring.capture.hub import Hub, on_event_loop
+from monitoring.capture.redact import redacted
+from monitoring.capture.sites import call_site, describe
+
+_SPILL_AT = 1000
+_MAX_SITES = 1000
+
+
+class QueryCapture:
+    """
+    Time every statement of an engine.
+
+    Args:
+        engine: the engine (of an async engine, its `sync_engine`).
+        name: how it is called in figures and logs.
+        hub: takes what was seen.
+    """
+
+    def __init__(self, engine: Engine, name: str, hub: Hub) -> None:
+        self._engine = engine
+        self._name = name
+        self._hub = hub
+        self._async = bool(engine.dialect.is_async)
+        self._parameters = hub.settings.log_query_parameters
+        self._many_at = hub.settings.n_plus_one_queries - 1
+        self._sites: dict[tuple[str | None, str], str] = {}
+        self._replaced: dict[str, Any] = {}
+        self._listening = False
+
+    def install(self) -> None:
+        """Begin to time."""
+        dialect = self._engine.dialect
+        try:
+            for method, many in (("do_execute", False), ("do_executemany", True), ("do_execute_no_params", False)):
+                self._replace(dialect, method, self._timed(getattr(dialect, method), many=many))
+            for method in ("do_commit", "do_rollback"):
+                self._replace(dialect, method, self._timed_driver(getattr(dialect, method)))
+        except AttributeError:
+            self._restore()
+            event.listen(self._engine, "before_cursor_execute", self._before)
+            event.listen(self._engine, "after_cursor_execute", self._after)
+            self._listening = True
+
+    def remove(self) -> None:
+        """Give the dialect back as it was."""
+        self._restore()
+        if self._listening:
+            event.remove(self._engine, "before_cursor_execute", self._before)
+            event.remove(self._engine, "after_cursor_execute", self._after)
+            self._listening = False
+
+    def _replace(self, dialect: Any, method: str, stand_in: Callable[..., Any]) -> None:
+        # Kept so that what another library put on the instance comes back too.
+        self._replaced[method] = dialect.__dict__.get(method)
+        setattr(dialect, method, stand_in)
+
+    def _restore(self) -> None:
+        instance = self._engine.dialect.__dict__
+        for method, before in self._replaced.items():
+            if before is None:
+                instance.pop(method, None)
+            else:
+                instance[method] = before
+        self._replaced.clear()
+
+    def _timed(self, original: Callable[..., Any], *, many: bool) -> Callable[..., Any]:
+        clock = self._hub.clock.monotonic_s
+        see = self._see
+
+        def execute(cursor: Any, statement: str, *rest: Any, **named: Any) -> Any:
+            start_s = clock()
+            try:
+                answer = original(cursor, statement, *rest, **named)
+            except BaseException as error:
+                see(cursor, statement, clock() - start_s, rest, many, type(error).__name__)
+                raise
+            see(cursor, statement, clock() - start_s, rest, many, None)
+            return answer
+
+        return execute
+
+    def _timed_driver(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        clock = self._hub.clock.monotonic_s
+        hub = self._hub
+
+        def driver_call(*args: Any, **named: Any) -> Any:
+            start_s = clock()
+            try:
+                return original(*args, **named)
+            finally:
+                context = current.get()
+                if context is not None and context.hub is hub and not context.done:
+                    context.driver_s += clock() - start_s
+
+        return driver_call
+
+    def _see(  # noqa: PLR0917  # hot path: keyword arguments cost
+        self,
+        cursor: Any,
+        text: str,
+        duration_s: float,
+        rest: tuple[Any, ...],
+        many: bool,  # noqa: FBT001  # likewise
+        error: str | None,
+    ) -> None:
+        hub = self._hub
+        try:
+            context = current.get()
+            if context is not None and context.hub is not hub:
+                context = None
+            rows = cursor.rowcount if error is None else None
+            blocking = not self._async and on_event_loop()
+            site = None
+            if blocking or (context is not None and len(context.statements) >= self._many_at):
+                site = self._site(context, text)
+            statement = Statement(
+                hub.clock.wall_s() - duration_s,
+                self._name,
+                text,
+                duration_s,
+                rows if rows is not None and rows >= 0 else None,
+                many,
+                error,
+                redacted(text, rest[0]) if self._parameters and rest else None,
+                site,
+                blocking,
+            )
+            if context is None or context.done:
+                hub.statement(statement, context)
+                return
+            context.statements.append(statement)
+            if len(context.statements) >= _SPILL_AT:
+                hub.spill(context)
+        except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the statement
+            hub.fault(fault)
+
+    def _site(self, context: RequestContext | None, text: str) -> str:
+        """Return where the statement came from; looked for once for each endpoint and statement."""
+        endpoint = context.scope.get("endpoint") if context is not None else None
+        key = (getattr(endpoint, "__qualname__", None), text)
+        site = self._sites.get(key)
+        if site is None:
+            site = describe(call_site())
+            if len(self._sites) < _MAX_SITES:
+                self._sites[key] = site
+        return site
+
+    # ---- the documented way back
+
+    def _before(self, *arguments: Any) -> None:
+        context = arguments[4]
+        context._monitoring_start_s = self._hub.clock.monotonic_s()  # kept beside the statement it is about
+
+    def _after(self, *arguments: Any) -> None:
+        _, cursor, text, parameters, context, many = arguments
+        start_s = getattr(context, "_monitoring_start_s", None)
+        if start_s is not None:
+            self._see(cursor, text, self._hub.clock.monotonic_s() - start_s, (parameters,), bool(many), None)

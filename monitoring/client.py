@@ -1,0 +1,89 @@
+"""Ask a running service for its figures, with errors that a person can act on."""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from monitoring.errors import MonitoringError, UsageError, explain
+
+_MAX_BYTES = 64_000_000
+
+
+def fetch(
+    base_url: str, path: str, *, query: Mapping[str, str], token: str | None = None, timeout_s: float = 5.0
+) -> dict[str, Any]:
+    """
+    Fetch one of the monitoring endpoints.
+
+    Args:
+        base_url: of the service, such as ``http://127.0.0.1:8000``.
+        path: of the endpoint.
+        query: its parameters.
+        token: bearer token; never part of an error text.
+        timeout_s: longest wait for the next piece of the answer [s].
+
+    Returns:
+        The decoded answer.
+
+    Raises:
+        UsageError: no usable URL.
+        MonitoringError: no connection, an error status, or something else than an answer of ours.
+    """
+    parts = urllib.parse.urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise UsageError(explain("url", fault="not usable", got=repr(base_url), need="http://HOST:PORT"))
+    url = base_url.rstrip("/") + path + (f"?{urllib.parse.urlencode(query)}" if query else "")
+    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  # scheme checked
+    if token is not None:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310  # scheme checked
+            body = response.read(_MAX_BYTES)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise MonitoringError(_refusal(url, error)) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise MonitoringError(
+            explain(
+                "service",
+                base_url,
+                fault=f"no answer ({reason})",
+                remedy="whether it is running, and on this port",
+            )
+        ) from error
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or "schema_version" not in answer:
+        raise MonitoringError(
+            explain(
+                "service",
+                base_url,
+                fault=f"{path} gives no metrics",
+                remedy="another port, or --prefix of the service",
+            )
+        )
+    return answer
+
+
+def _refusal(url: str, error: urllib.error.HTTPError) -> str:
+    if error.code == 401:
+        return explain("service", url, fault="wants a bearer token", got="HTTP 401", remedy="--token-env VAR")
+    if error.code == 404:
+        return explain(
+            "service",
+            url,
+            fault="no such endpoint",
+            got="HTTP 404",
+            remedy="another name, or --prefix of the service",
+        )
+    try:
+        detail = str(json.loads(error.read(10_000))["detail"])
+    except (ValueError, KeyError, TypeError, OSError):
+        detail = str(error.reason)
+    return explain("service", url, fault=detail, got=f"HTTP {error.code}")

@@ -1,0 +1,224 @@
+"""`instrument` and `uninstrument`: the one line that a service adds, and the way back."""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import anyio.to_thread
+from sqlalchemy import Engine
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route
+
+from monitoring.api import Endpoint, endpoints_of
+from monitoring.capture.hub import logger
+from monitoring.capture.requests import App, MonitoringMiddleware
+from monitoring.clock import Clock
+from monitoring.errors import MonitoringError, explain
+from monitoring.monitor import Monitor
+from monitoring.settings import Settings
+
+_ATTRIBUTE = "_monitoring_handle"
+
+
+class Handle:
+    """
+    An instrumented application: what `instrument` returns.
+
+    Args:
+        app: the application.
+        monitor: its monitor; None when monitoring is switched off.
+    """
+
+    def __init__(self, app: Starlette, monitor: Monitor | None) -> None:
+        self.app = app
+        self.monitor = monitor
+        self._routes: list[BaseRoute] = []
+        self._engines: list[Engine] = []
+        self._middleware: list[MonitoringMiddleware] = []
+
+    @property
+    def settings(self) -> Settings | None:
+        """What was chosen; None when monitoring is switched off."""
+        return self.monitor.settings if self.monitor is not None else None
+
+    def close(self) -> None:
+        """Write everything out, as at a clean shutdown; the next message starts the monitor again."""
+        if self.monitor is not None:
+            self.monitor.close()
+
+
+def instrument(
+    app: Starlette,
+    engine: Any = None,
+    settings: Settings | None = None,
+    *,
+    clock: Clock | None = None,
+) -> Handle:
+    """
+    Monitor an application: requests, statements, connections; endpoints, store and log files.
+
+    Args:
+        app: a FastAPI or Starlette application, before or after its routes were added.
+        engine: the SQLAlchemy engine it uses, sync or async, or several of them; None for none.
+        settings: what is chosen; by default read from ``MONITORING_*`` environment variables.
+        clock: where the time comes from; for tests.
+
+    Returns:
+        A handle for `uninstrument`.
+
+    Raises:
+        UsageError: a setting that can't be used.
+        MonitoringError: the application or an engine is instrumented already.
+        TypeError: `app` is no Starlette application, or `engine` no engine.
+    """
+    if not isinstance(app, Starlette):
+        raise TypeError(
+            explain("app", fault="not an application", got=type(app).__name__, need="FastAPI or Starlette")
+        )
+    chosen = settings if settings is not None else Settings.load()
+    if not chosen.enabled:
+        return Handle(app, None)
+    if getattr(app, _ATTRIBUTE, None) is not None:
+        raise MonitoringError(
+            explain("app", fault="instrumented already", remedy="monitoring.uninstrument(app) first")
+        )
+    engines = _engines(engine)
+    for one in engines:
+        if getattr(one, _ATTRIBUTE, None) is not None:
+            raise MonitoringError(
+                explain(
+                    "engine", one.dialect.name, fault="instrumented already", remedy="one instrument() an engine"
+                )
+            )
+    monitor = Monitor(chosen, _named(engines), clock=clock)
+    handle = Handle(app, monitor)
+    monitor.install()
+    for one in engines:
+        setattr(one, _ATTRIBUTE, handle)
+    handle._engines = engines  # same module
+    setattr(app, _ATTRIBUTE, handle)
+    _wrap(app, handle, monitor)
+    _add_routes(app, handle, endpoints_of(monitor), openapi=chosen.openapi)
+    return handle
+
+
+def uninstrument(target: Starlette | Handle) -> None:
+    """
+    Give everything back: routes, middleware, engines, threads and files.
+
+    Args:
+        target: the application, or the handle that `instrument` returned. One that is not instrumented is left
+            alone.
+    """
+    handle = target if isinstance(target, Handle) else getattr(target, _ATTRIBUTE, None)
+    if handle is None or handle.monitor is None or getattr(handle.app, _ATTRIBUTE, None) is not handle:
+        return
+    app = handle.app
+    handle.monitor.remove()
+    for engine in handle._engines:  # same module
+        delattr(engine, _ATTRIBUTE)
+    _unwrap(app, handle)
+    app.router.routes[:] = [route for route in app.router.routes if route not in handle._routes]
+    _forget_openapi(app)
+    delattr(app, _ATTRIBUTE)
+
+
+def _engines(engine: Any) -> list[Engine]:
+    if engine is None:
+        return []
+    found: list[Engine] = []
+    for one in engine if isinstance(engine, (list, tuple, set, frozenset)) else [engine]:
+        sync = getattr(one, "sync_engine", one)
+        if not isinstance(sync, Engine):
+            raise TypeError(
+                explain("engine", fault="not an engine", got=type(one).__name__, need="Engine or AsyncEngine")
+            )
+        if sync not in found:
+            found.append(sync)
+    return found
+
+
+def _named(engines: Iterable[Engine]) -> list[tuple[str, Engine]]:
+    """Name engines after their logging name or dialect, with a number where that is not enough."""
+    named: list[tuple[str, Engine]] = []
+    taken: dict[str, int] = {}
+    for engine in engines:
+        name = engine.logging_name or engine.dialect.name
+        taken[name] = taken.get(name, 0) + 1
+        named.append((name if taken[name] == 1 else f"{name}-{taken[name]}", engine))
+    return named
+
+
+# ---- the layer around the application
+
+
+def _wrap(app: Starlette, handle: Handle, monitor: Monitor) -> None:
+    """Stand outside of everything, the error handler of last resort included: no middleware list reaches there."""
+
+    async def on_stop() -> None:
+        await anyio.to_thread.run_sync(monitor.close)
+
+    def layer(inner: App) -> MonitoringMiddleware:
+        middleware = MonitoringMiddleware(inner, monitor.hub, on_start=monitor.ensure_started, on_stop=on_stop)
+        handle._middleware.append(middleware)  # same module
+        return middleware
+
+    build: Callable[[], Any] = app.build_middleware_stack
+
+    def build_middleware_stack() -> Any:
+        return layer(build())
+
+    app.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]  # on this instance only
+    if app.middleware_stack is not None:
+        app.middleware_stack = layer(app.middleware_stack)
+
+
+def _unwrap(app: Starlette, handle: Handle) -> None:
+    with contextlib.suppress(AttributeError):
+        del app.build_middleware_stack  # the class's own comes back
+    if app.middleware_stack in handle._middleware:  # same module
+        app.middleware_stack = app.middleware_stack.app
+
+
+# ---- the routes
+
+
+def _add_routes(app: Starlette, handle: Handle, endpoints: list[Endpoint], *, openapi: bool) -> None:
+    """Put our routes in front, where no catch-all hides them; one that the application has itself is left out."""
+    existing = {getattr(route, "path", None) for route in app.router.routes}
+    for endpoint in endpoints:
+        if endpoint.path in existing:
+            logger.warning(
+                "monitoring: the application has a route '%s' of its own, ours is left out; "
+                "choose another MONITORING_API_PREFIX",
+                endpoint.path,
+            )
+            continue
+        handle._routes.append(_route(app, endpoint, openapi=openapi))  # same module
+    app.router.routes[:0] = handle._routes  # same module
+    _forget_openapi(app)
+
+
+def _route(app: Starlette, endpoint: Endpoint, *, openapi: bool) -> BaseRoute:
+    add_api_route = getattr(app.router, "add_api_route", None)
+    if add_api_route is None:
+        return Route(endpoint.path, endpoint.handler, methods=["GET"], include_in_schema=openapi)
+    # Through the router, so that dependencies of the whole application (such as a login) hold here too.
+    add_api_route(
+        endpoint.path,
+        endpoint.handler,
+        methods=["GET"],
+        response_model=endpoint.model,
+        summary=endpoint.summary,
+        tags=["monitoring"],
+        include_in_schema=openapi,
+        openapi_extra={"parameters": list(endpoint.parameters)} if endpoint.parameters else None,
+    )
+    route: BaseRoute = app.router.routes.pop()
+    return route
+
+
+def _forget_openapi(app: Starlette) -> None:
+    # The document is made once and kept.
+    if getattr(app, "openapi_schema", None) is not None:
+        app.openapi_schema = None  # type: ignore[attr-defined]

@@ -1,0 +1,157 @@
+"""What a person can choose about the monitoring layer: arguments, or ``MONITORING_*`` environment variables."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from monitoring.errors import UsageError, explain
+from monitoring.units import parse_duration_s
+
+_ENDPOINT = re.compile(r"(?P<method>[A-Z]+) (?P<route>/\S*)")
+_RESERVED_NAMES = frozenset({"prometheus"})
+
+
+def _duration(value: Any) -> Any:
+    return parse_duration_s(value) if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)]
+"""A duration above zero: a number of seconds, or a text such as ``100ms``."""
+
+
+class Settings(BaseSettings):
+    """
+    Everything that can be chosen. Each field can also be set as ``MONITORING_<FIELD>`` in the environment.
+
+    Durations are seconds, or texts such as ``100ms``, ``60s``, ``7d``.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="MONITORING_", frozen=True, extra="forbid", validate_default=True, env_ignore_empty=True
+    )
+
+    enabled: bool = Field(default=True, description="False makes `instrument` do nothing at all.")
+    service: str = Field(
+        "master-backend",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Name of the service: in the answers, and of its log and store files.",
+    )
+    service_version: str | None = Field(None, description="Version of the service, shown by the health endpoint.")
+    api_prefix: str = Field(
+        "/api", pattern=r"^(/[A-Za-z0-9._~-]+)*$", description="Path before health and metrics."
+    )
+    endpoints: dict[str, str] = Field(
+        {"pending-deployments": "GET /api/deployments/pending/{agent_id}"},
+        description="Name of an endpoint under `metrics/` -> the method and route template it is about.",
+    )
+    openapi: bool = Field(default=True, description="Whether the endpoints stand in the OpenAPI document.")
+    token: SecretStr | None = Field(
+        None, description="Bearer token for every endpoint but the bare liveness answer; None leaves them open."
+    )
+
+    server_timing: bool = Field(default=False, description="Whether answers carry a Server-Timing header.")
+    request_id_header: str = Field(
+        "X-Request-ID", pattern=r"^[A-Za-z0-9-]{1,64}$", description="Header that carries the request id."
+    )
+    excluded_routes: tuple[str, ...] | None = Field(
+        None,
+        description="Route templates neither counted nor logged, `*` at the end for a prefix; "
+        "by default the monitoring endpoints themselves.",
+    )
+    agent_parameter: str = Field("agent_id", description="Path parameter that names the agent.")
+    max_routes: int = Field(256, ge=1, le=10_000, description="Routes told apart; the rest is `<overflow>`.")
+    max_agents: int = Field(1000, ge=1, le=100_000, description="Agents told apart; the rest is `<overflow>`.")
+    max_statements: int = Field(500, ge=1, le=10_000, description="Statements told apart; likewise.")
+
+    slow_query_s: Seconds = Field(0.1, description="A statement that takes longer is marked slow.")
+    n_plus_one_queries: int = Field(
+        10, ge=2, description="The same statement this often in one request is reported as N+1."
+    )
+    leak_threshold_s: Seconds = Field(30.0, description="A connection held longer is reported as a possible leak.")
+
+    log_dir: Path = Field(Path("logs"), description="Folder of the log files (made when missing).")
+    log_format: Literal["json", "text"] = Field("json", description="Form of a log line.")
+    log_requests: bool = Field(default=True, description="Whether requests are logged to `<service>.log`.")
+    log_queries: bool = Field(default=True, description="Whether statements are logged to `database-queries.log`.")
+    log_query_parameters: bool = Field(
+        default=False, description="Whether their parameters are logged too, redacted."
+    )
+    log_application: bool = Field(
+        default=False, description="Whether `logging` records go to `<service>.log` too."
+    )
+    log_max_bytes: int = Field(10_000_000, ge=10_000, description="Size at which a log file is rotated.")
+    log_backups: int = Field(5, ge=0, le=10_000, description="Rotated files kept.")
+    log_max_age_s: Seconds | None = Field(None, description="Age at which a log file is rotated; None for never.")
+    log_compress: bool = Field(default=False, description="Whether rotated files are gzipped.")
+    log_queue_lines: int = Field(100_000, ge=100, description="Lines waiting to be written; beyond it they drop.")
+
+    store: bool = Field(default=True, description="False keeps figures in memory only, for this process alone.")
+    store_dir: Path | None = Field(None, description="Folder of the store; None puts it beside the logs.")
+
+    health_deadline_s: Seconds = Field(
+        2.0, le=60, description="Longest that the health endpoint waits for a ping."
+    )
+    health_cache_s: Seconds = Field(1.0, description="Age up to which a ping's result is reused.")
+
+    @field_validator("endpoints")
+    @classmethod
+    def _check_endpoints(cls, endpoints: dict[str, str]) -> dict[str, str]:
+        for name, target in endpoints.items():
+            if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name) or name in _RESERVED_NAMES:
+                raise ValueError(f"name {name!r}: need small letters, digits and dashes, and not 'prometheus'")
+            if not _ENDPOINT.fullmatch(target):
+                raise ValueError(f"endpoint {name!r}: got {target!r}, need a form such as 'GET /api/items/{{id}}'")
+        return endpoints
+
+    @classmethod
+    def load(cls, **chosen: Any) -> Self:
+        """
+        Read the settings; like the constructor, with a person's error text.
+
+        Args:
+            chosen: fields that shall not come from the environment.
+
+        Raises:
+            UsageError: a value that can't be used, named with its variable.
+        """
+        try:
+            return cls(**chosen)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise UsageError(
+                explain(
+                    "setting",
+                    field,
+                    fault=first["msg"],
+                    got=repr(first["input"]),
+                    remedy=f"another value for {cls.model_config['env_prefix']}{field.split('.')[0].upper()}",
+                )
+            ) from error
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the store."""
+        return self.store_dir if self.store_dir is not None else self.log_dir
+
+    @property
+    def store_path(self) -> Path:
+        """File of the store: one for each service, so that two services can share a folder."""
+        return self.folder / f"{self.service}.metrics.sqlite"
+
+    def endpoint(self, name: str) -> tuple[str, str]:
+        """Return ``(method, route template)`` of the named endpoint; KeyError when there is none."""
+        method, route = self.endpoints[name].split(" ", 1)
+        return method, route
+
+    def excludes(self, route: str) -> bool:
+        """Tell whether requests to this route template are neither counted nor logged."""
+        patterns = self.excluded_routes
+        if patterns is None:
+            patterns = (f"{self.api_prefix}/health*", f"{self.api_prefix}/metrics*")
+        return any(
+            route.startswith(pattern[:-1]) if pattern.endswith("*") else route == pattern for pattern in patterns
+        )

@@ -1,0 +1,80 @@
+"""
+Text to time and back, for settings, query strings and the command line.
+
+Inside, a duration is a float in seconds and an instant a float in seconds since the Unix epoch.
+"""
+
+import math
+import re
+from datetime import UTC, datetime
+
+from monitoring.errors import UsageError, explain
+
+_UNIT_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(us|µs|ms|min|s|m|h|d)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def parse_duration_s(text: str, *, name: str = "duration") -> float:
+    """
+    Read a duration such as ``100ms``, ``60s``, ``5m``, ``1h30m`` or ``7d``; a bare number is seconds.
+
+    Args:
+        text: the duration as written.
+        name: the setting or parameter it came from, for the error text.
+
+    Returns:
+        Seconds, ≥ 0.
+
+    Raises:
+        UsageError: the text is no duration, or a negative one.
+    """
+    compact = text.replace(" ", "")
+    if _NUMBER.fullmatch(compact):
+        return float(compact)
+    parts = list(_PART.finditer(compact))
+    if parts and "".join(part.group(0) for part in parts) == compact:
+        return math.fsum(float(part.group(1)) * _UNIT_S[part.group(2)] for part in parts)
+    raise UsageError(
+        explain("duration", name, fault="not understood", got=repr(text), need="100ms, 60s, 5m or 7d")
+    )
+
+
+def parse_instant_s(text: str, *, name: str = "instant") -> float:
+    """
+    Read an instant: ISO 8601 (UTC where it names no zone) or seconds since the Unix epoch.
+
+    Args:
+        text: the instant as written. A space before the zone is read as the ``+`` it was before a
+            query string was decoded.
+        name: the parameter it came from, for the error text.
+
+    Returns:
+        Seconds since the Unix epoch, ≥ 0.
+
+    Raises:
+        UsageError: the text is neither.
+    """
+    stripped = text.strip()
+    if _NUMBER.fullmatch(stripped):
+        return float(stripped)
+    try:
+        moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", stripped))
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return moment.timestamp()
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            explain(
+                "instant",
+                name,
+                fault="not understood",
+                got=repr(text),
+                need="ISO 8601 such as 2026-05-01T12:00:00Z, or seconds since the epoch",
+            )
+        ) from error
+
+
+def utc(instant_s: float) -> datetime:
+    """Return the instant as an aware datetime in UTC."""
+    return datetime.fromtimestamp(instant_s, UTC)

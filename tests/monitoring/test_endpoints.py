@@ -1,0 +1,174 @@
+"""The endpoints, asked as a client would."""
+
+from collections.abc import Callable
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from monitoring import Handle, Settings
+from monitoring.histogram import Histogram
+from monitoring.schemas import EndpointAnswer, HealthAnswer, MetricsAnswer
+from tests.monitoring.conftest import master
+from tests.monitoring.driver import Client, FakeClock
+
+PENDING = "/api/deployments/pending/{agent_id}"
+Install = Callable[..., tuple[Client, Handle]]
+
+
+def metrics(client: Client, query: str = "") -> MetricsAnswer:
+    return MetricsAnswer.model_validate_json(client.get(f"/api/metrics{query}").body)
+
+
+def pending(client: Client, query: str = "") -> EndpointAnswer:
+    return EndpointAnswer.model_validate_json(client.get(f"/api/metrics/pending-deployments{query}").body)
+
+
+def test_named_endpoint_before_the_first_request(client: Client) -> None:
+    """`pending-deployments` answers with zeros and None before any request, never 404."""
+    endpoint = pending(client).endpoint
+    assert endpoint.route == PENDING
+    assert endpoint.method == "GET"
+    assert endpoint.total_requests == 0
+    assert endpoint.error_rate == 0.0
+    assert endpoint.requests_per_second == 0.0
+    assert endpoint.response_time.count == 0
+    assert endpoint.response_time.p99_ms is None
+    assert endpoint.queries_per_request is None
+
+
+def test_counts_by_route_template(client: Client) -> None:
+    """Requests are counted by template, with their statements and waits; our own endpoints are quiet."""
+    for agent in ("a", "b", "c"):
+        assert client.get(f"/api/deployments/pending/{agent}").status == 200
+    client.get("/boom")
+    client.get("/missing")
+    client.get("/no/such/path")
+    answer = metrics(client)
+    assert {("GET", PENDING): 3, ("GET", "/boom"): 1, ("GET", "/missing"): 1, ("GET", "<unmatched>"): 1} == {
+        (one.method, one.route): one.total_requests for one in answer.endpoints
+    }
+    polled = answer.endpoints[0]
+    assert polled.queries_per_request == 1.0
+    assert polled.query_time.count == 3
+    assert polled.pool_wait.count == 3
+    assert polled.database_time.count == 3
+    assert answer.totals.total_requests == 6
+    assert answer.totals.errors.by_status == {"404": 2, "500": 1}
+    assert answer.totals.errors.by_exception == {"ValueError": 1}
+    assert answer.totals.error_rate == pytest.approx(1 / 6)
+    assert answer.totals.client_error_rate == pytest.approx(2 / 6)
+    assert answer.monitoring.faults == 0
+
+
+def test_pool_figures(client: Client) -> None:
+    """The pool's size, peak, waits and holds are there."""
+    client.get("/api/deployments/pending/a")
+    [pool] = metrics(client).database_pools
+    assert pool.engine == "sqlite"
+    assert pool.pool_class == "QueuePool"
+    assert (pool.size, pool.max_overflow, pool.capacity) == (5, 10, 15)
+    assert pool.checked_out == 0
+    assert pool.peak_checked_out == 1
+    assert pool.peak_usage_ratio == pytest.approx(1 / 15)
+    assert pool.wait.count == 1
+    assert pool.hold.count == 1
+    assert pool.timeouts == 0
+
+
+def test_histograms_on_request(client: Client) -> None:
+    """`?histograms=true` puts each histogram's stored form in; without it there is none."""
+    client.get("/api/deployments/pending/a")
+    assert pending(client).endpoint.response_time.histogram is None
+    stored = pending(client, "?histograms=true").endpoint.response_time.histogram
+    assert stored is not None
+    assert Histogram.from_json(stored).n == 1
+
+
+def test_windows_are_exact_to_a_second(engine: Engine, install: Install, clock: FakeClock) -> None:
+    """`since` and `until` cut out just their seconds; the answer says what was covered."""
+    client, _ = install(master(engine), engine, clock=clock)
+    start_s = clock.now_s
+    for _ in range(60):
+        client.get("/api/deployments/pending/a")
+        clock.advance(1.0)
+    answer = pending(client, f"?since={start_s + 10}&until={start_s + 25}")
+    assert answer.endpoint.total_requests == 15
+    assert answer.endpoint.requests_per_second == 1.0
+    assert answer.window.length_s == 15.0
+    assert answer.window.resolution_s == 1.0
+    assert answer.window.since.timestamp() == start_s + 10
+    assert pending(client, "?window=20s").endpoint.total_requests == 20
+    assert pending(client, "?window=5m").window.length_s == 60.0, "no longer than the service runs"
+    assert pending(client).endpoint.total_requests == 60
+
+
+def test_iso_instants(engine: Engine, install: Install, clock: FakeClock) -> None:
+    """Instants are taken as ISO 8601 too, with a decoded plus sign forgiven."""
+    clock.now_s = 1_800_000_000.0
+    client, _ = install(master(engine), engine, clock=clock)
+    client.get("/api/deployments/pending/a")
+    clock.advance(5)
+    for since in ("2027-01-15T08:00:00Z", "2027-01-15T08:00:00", "2027-01-15T09:00:00+01:00"):
+        assert pending(client, f"?since={since.replace('+', '%2B')}").endpoint.total_requests == 1
+    assert pending(client, "?since=2027-01-15T09:00:00+01:00").endpoint.total_requests == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("window=6q", "duration 'window': not understood, got '6q', need 100ms, 60s, 5m or 7d"),
+        ("window=-5s", "duration 'window': not understood, got '-5s', need 100ms, 60s, 5m or 7d"),
+        ("window=0s", "parameter 'window': empty, got '0s', need more than 0s"),
+        ("window=5s&since=3", "parameter 'window': given together with since, need one of them"),
+        ("histograms=maybe", "parameter 'histograms': not understood, got 'maybe', need true or false"),
+        (
+            "since=yesterday",
+            "instant 'since': not understood, got 'yesterday', "
+            "need ISO 8601 such as 2026-05-01T12:00:00Z, or seconds since the epoch",
+        ),
+        ("since=200&until=100", "parameter 'since': not before the end of the window, got '200'"),
+        ("since=99999999999", "parameter 'since': not before the end of the window, got '99999999999'"),
+    ],
+)
+def test_bad_parameters(client: Client, query: str, detail: str) -> None:
+    """A parameter that can't be used gives a 400 that names it."""
+    answer = client.get(f"/api/metrics?{query}")
+    assert answer.status == 400
+    assert answer.json() == {"detail": detail}
+
+
+def test_health(client: Client) -> None:
+    """Health says pass, with basic stats and the pools."""
+    client.get("/api/deployments/pending/a")
+    answer = client.get("/api/health")
+    assert answer.headers["content-type"] == "application/health+json"
+    health = HealthAnswer.model_validate_json(answer.body)
+    assert health.status == "pass"
+    assert health.total_requests == 1
+    assert health.error_rate == 0.0
+    assert [pool.engine for pool in health.database_pools] == ["sqlite"]
+
+
+def test_openapi_documents_them(engine: Engine, install: Install, settings: Settings) -> None:
+    """The endpoints stand in the OpenAPI document, unless settings hide them; the rest of it is as before."""
+    bare = master(engine).openapi()
+    app = master(engine)
+    install(app, engine)
+    shown = app.openapi()
+    assert set(shown["paths"]) - set(bare["paths"]) >= {"/api/health", "/api/metrics"}
+    parameters = [one["name"] for one in shown["paths"]["/api/metrics"]["get"]["parameters"]]
+    assert parameters == ["window", "since", "until", "histograms"]
+    hidden = FastAPI()
+    install(hidden, None, settings.model_copy(update={"openapi": False}))
+    assert hidden.openapi()["paths"] == {}
+
+
+def test_server_timing(engine: Engine, install: Install, settings: Settings) -> None:
+    """The header tells handler, database and pool in milliseconds, when it is switched on."""
+    client, _ = install(master(engine), engine, settings.model_copy(update={"server_timing": True}))
+    parts = client.get("/api/deployments/pending/a").headers["server-timing"].split(", ")
+    assert [part.split(";dur=")[0] for part in parts] == ["handler", "db", "pool"]
+    handler_ms, database_ms, pool_ms = (float(part.split("=")[1]) for part in parts)
+    assert handler_ms > database_ms > 0
+    assert pool_ms > 0
