@@ -154,7 +154,7 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--request-timeout",
         default="60s",
         metavar="TIME",
-        help="a poll without an answer for so long has failed (default: 60s)",
+        help="a poll without an answer for so long has failed (default: 30s)",
     )
     target = parser.add_argument_group("target")
     target.add_argument(
@@ -249,7 +249,7 @@ def _run(options: argparse.Namespace) -> int:
     warmup_s = None if options.warmup is None else parse_duration_s(options.warmup, name="--warmup")
     from harness.http import check_base_url
     from harness.interrupt import Interrupt
-    from harness.run import RunOptions, execute, too_short
+    from harness.run import RunOptions, execute, shortfall_text
 
     run_options = RunOptions(
         host=None if options.host is None else check_base_url(options.host, option="--host"),
@@ -266,8 +266,9 @@ def _run(options: argparse.Namespace) -> int:
         target_delay_s=parse_duration_s(options.target_delay, name="--target-delay"),
         target_error_ratio=parse_ratio(options.target_error_ratio, name="--target-error-ratio"),
     )
-    for line in too_short(run_options):
-        print(f"harness: {line}", file=sys.stderr)
+    shortfall = shortfall_text(run_options)
+    if shortfall is not None:
+        print(f"harness: {shortfall}", file=sys.stderr)
     with Interrupt().installed() as interrupt:
         outcome = execute(run_options, interrupt)
     return _show(outcome.result, outcome.directory.path, as_json=options.json)
@@ -280,12 +281,14 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _show(result: "Result", path: Path, *, as_json: bool) -> int:
+    from rich.console import Console
+
     from harness.report.terminal import print_verdict
     from harness.rundir import encode
 
     if as_json:
         print(encode(result).decode())
     else:
-        print_verdict(result)
+        print_verdict(result, Console())
         print(f"report: {path / 'report.html'}")
     return _EXIT_CODES[result.verdict.status.value]

@@ -7,7 +7,8 @@ import msgspec
 from harness.columns import Columns, columns_of
 from harness.errors import HarnessError
 from harness.figures import parse_server_figures
-from harness.judge.gates import Evidence, judge, spec_gates
+from harness.judge.evidence import Evidence
+from harness.judge.gates import judge, spec_gates
 from harness.judge.summary import summarise
 from harness.model import (
     PENDING_ROUTE,
@@ -18,7 +19,7 @@ from harness.model import (
     RunState,
     ServerFigures,
 )
-from harness.report import write_report
+from harness.report.files import write_report
 from harness.rundir import RunDirectory, encode, read_result, read_run, read_samples, read_ticks, write_atomically
 from harness.schedule import intended_in_window
 
@@ -67,7 +68,7 @@ def conclude(
         spec_gates(interval_s=run.scenario.interval_s),
         Evidence(
             summary=summary,
-            columns=measured,
+            columns=columns,
             agents=run.scenario.agents,
             interval_s=run.scenario.interval_s,
             server=server,

@@ -13,6 +13,7 @@ from harness.progress import ProgressLine, SampleTail
 from harness.rundir import RunDirectory
 
 _LOOK_EVERY_S = 0.25
+_LOOK_OFTEN_S = 0.05
 _START_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 10.0
 _END_SLACK_S = 15.0
@@ -111,18 +112,18 @@ def _watch(
 def _wait_for_origin(load: Child, tail: SampleTail, interrupt: Interrupt) -> float:
     """Wait until the schedule starts; return that instant [s since the Unix epoch]."""
     deadline_s = time.monotonic() + _START_TIMEOUT_S
-    while tail.origin_epoch_s is None:
-        code = load.wait(0.05)
+    while True:
+        code = load.wait(_LOOK_OFTEN_S)
         tail.read()
-        if tail.origin_epoch_s is not None:
-            break
+        origin_epoch_s = tail.origin_epoch_s
+        if origin_epoch_s is not None:
+            return origin_epoch_s
         if interrupt.requested:
             raise KeyboardInterrupt
         if code is not None:
             raise HarnessError(_last_words(load, load.log, f"ended at once with exit code {code}"))
         if time.monotonic() > deadline_s:
             raise HarnessError(explain("load generator", fault=f"did not start within {_START_TIMEOUT_S:.0f} s"))
-    return tail.origin_epoch_s
 
 
 def _last_words(load: Child, log: Path, fault: str) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import harness
 from harness.backend.queries import pending_statement
-from harness.backend.seed import seed_with_progress
+from harness.backend.seed import progress_bar, seed
 from harness.conclude import conclude
 from harness.database import describe_database
 from harness.drive import drive
@@ -28,6 +28,7 @@ from harness.errors import HarnessError, UsageError, explain
 from harness.figures import ServerReading, read_server_figures
 from harness.indexes.audit import audit_pending_query
 from harness.interrupt import Interrupt
+from harness.judge.gates import plan_shortfall, spec_gates
 from harness.load.command import LoadOptions, locust_command
 from harness.model import SCHEMA_VERSION, IndexEvidence, Result, Run, RunState, Scenario
 from harness.rundir import PARTIAL_SUFFIX, RunDirectory, cannot_write, encode, read_header, write_atomically
@@ -101,6 +102,14 @@ def check_options(options: RunOptions) -> Scenario:
                 need="more than 0 s",
             )
         )
+    if options.deployments < 0:
+        raise UsageError(
+            explain("option", "--deployments", fault="less than none", got=options.deployments, need="0 or more")
+        )
+    if options.request_timeout_s <= 0:
+        raise UsageError(
+            explain("option", "--request-timeout", fault="no time at all", got="0 s", need="more than 0 s")
+        )
     scenario = make_scenario(
         name="agent-polling",
         agents=options.agents,
@@ -122,6 +131,9 @@ def check_options(options: RunOptions) -> Scenario:
                 remedy=f"--run-time {least_s + 5 * scenario.interval_s:g}s",
             )
         )
+    if options.run_time_s != int(options.run_time_s):
+        got = f"{options.run_time_s:g} s"
+        raise UsageError(explain("option", "--run-time", fault="Locust counts whole seconds", got=got))
     artificial = options.target_delay_s > 0 or options.target_error_ratio > 0
     if options.host is not None and artificial:
         raise UsageError(
@@ -133,6 +145,25 @@ def check_options(options: RunOptions) -> Scenario:
             )
         )
     return scenario
+
+
+def shortfall_text(options: RunOptions) -> str | None:
+    """
+    Say which gates the planned run is too short to pass, and how long would do.
+
+    Returns:
+        One sentence; None when the run is long enough.
+    """
+    scenario = check_options(options)
+    missing = plan_shortfall(spec_gates(interval_s=scenario.interval_s), scenario)
+    if not missing:
+        return None
+    names = ", ".join(shortfall.gate.name for shortfall in missing)
+    worst = max(missing, key=lambda shortfall: shortfall.needed)
+    return (
+        f"this run is too short to pass {names}: {worst.planned} polls are planned after the warm-up, "
+        f"{worst.needed} are needed; --run-time {worst.run_time_s:.0f}s would do"
+    )
 
 
 def execute(options: RunOptions, interrupt: Interrupt) -> Outcome:
@@ -224,7 +255,8 @@ def _prepare_target(
         if url is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-target-"))
             url = f"sqlite:///{folder}/master.db"
-        seed_with_progress(url, agents=options.agents, deployments=options.deployments, seed=options.seed)
+        with progress_bar() as progress:
+            seed(url, agents=options.agents, deployments=options.deployments, seed=options.seed, progress=progress)
         embedded = EmbeddedOptions(
             database_url=url,
             delay_s=options.target_delay_s,
@@ -264,6 +296,7 @@ def _load_command(options: RunOptions, run: Run, directory: RunDirectory) -> lis
             seed=options.seed,
             phase_model=options.phase_model,
             request_timeout_s=options.request_timeout_s,
+            warmup_s=run.scenario.warmup_s,
             samples_dir=directory.path,
         )
     )

@@ -106,7 +106,7 @@ def run_seed(options: argparse.Namespace) -> int:
     Raises:
         HarnessError: see `seed`.
     """
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         report = seed(
             options.database_url,
             agents=options.agents,
@@ -134,7 +134,7 @@ def _check(value: int, option: str, *, least: int) -> None:
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int], None] | None]:
+def progress_bar() -> Iterator[Callable[[int, int], None] | None]:
     """Yield what draws a bar on stderr once the work has taken two seconds; None where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None

@@ -1,0 +1,157 @@
+"""The command line: usage errors answer at once, in one line, with the right exit code and nothing started."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import build_parser, main
+from harness.errors import ExitCode
+
+RUN = ["run", "--out", "."]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Return exit code and the one line that says why."""
+    code = main(list(arguments))
+    captured = capsys.readouterr()
+    assert "" == captured.out
+    assert 1 == captured.err.count("\n"), captured.err
+    return code, captured.err.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--agents", "0"], "option '--agents': no agents, got 0, need 1 or more"),
+        (["-u", "-5"], "option '--agents': no agents, got -5, need 1 or more"),
+        (["--interval", "0s"], "option '--interval': not a time to wait, got 0 s, need more than 0 s"),
+        (
+            ["--interval=-10s"],
+            "option '--interval': not a duration, got '-10s', need a form such as 600ms, 10s or 1m30s",
+        ),
+        (
+            ["--run-time", "5s"],
+            "option '--run-time': after the warm-up there is less than one polling interval left to measure",
+        ),
+        (["--run-time", "70.5s"], "option '--run-time': Locust counts whole seconds, got 70.5 s"),
+        (["--host", "staging"], "option '--host': not an http URL, got 'staging', need a form such as"),
+        (
+            ["--host", "http://127.0.0.1:9", "--target-delay", "1s"],
+            "option '--host': --target-delay and --target-error-ratio are for the embedded target only",
+        ),
+        (["--target-error-ratio", "5"], "option '--target-error-ratio': not a ratio, got '5'"),
+        (["--deployments", "-1"], "option '--deployments': less than none, got -1, need 0 or more"),
+        (["--request-timeout", "0s"], "option '--request-timeout': no time at all, got 0 s, need more than 0 s"),
+    ],
+)
+def test_what_can_not_work_is_refused(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    text: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, line = refused(capsys, *RUN, *arguments)
+    assert ExitCode.USAGE == code
+    assert line.startswith(f"harness: {text}"), line
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [[], ["walk"], ["run", "--agents", "many"], ["run", "--phase-model", "odd"]])
+def test_what_does_not_parse_is_usage_too(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert ExitCode.USAGE == end.value.code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_nobody_at_the_host_is_our_own_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "runs"
+    code, line = refused(capsys, "run", "--host", "http://127.0.0.1:9", "--out", str(out))
+    assert ExitCode.OWN_ERROR == code
+    assert line.startswith(
+        "harness: target 'http://127.0.0.1:9/api/agents?limit=1': no answer: Connection refused"
+    )
+    assert [] == list(out.iterdir())
+
+
+def test_a_folder_that_can_not_be_made_is_our_own_error(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    code, line = refused(capsys, "run", "--out", str(tmp_path / "file"))
+    assert ExitCode.OWN_ERROR == code
+    assert "can't be written: Not a directory; try another folder with --out, or free space" in line
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "text"),
+    [
+        ("nonsense", ExitCode.USAGE, "option '--database-url': not a database URL, need sqlite:///FILE or"),
+        ("oracle+nothing://x", ExitCode.USAGE, "only SQLite and PostgreSQL are supported, got oracle"),
+        (
+            "sqlite:////nowhere/at/all.db",
+            ExitCode.OWN_ERROR,
+            "can't be used: the folder '/nowhere/at' does not exist",
+        ),
+        ("postgresql+psycopg://user:s3cret@127.0.0.1:9/x", ExitCode.OWN_ERROR, "can't be used: connection failed"),
+    ],
+)
+def test_a_wrong_database_is_named_and_keeps_its_secret(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, url: str, code: ExitCode, text: str
+) -> None:
+    got, line = refused(capsys, "run", "--database-url", url, "--out", str(tmp_path / "runs"))
+    assert code == got
+    assert text in line
+    assert "s3cret" not in line
+    assert [] == list((tmp_path / "runs").iterdir())
+
+
+def test_reporting_on_a_folder_that_is_none_is_our_own_error(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, line = refused(capsys, "report", str(tmp_path))
+    assert (
+        ExitCode.OWN_ERROR,
+        f"harness: file '{tmp_path}/run.json': can't be read: No such file or directory",
+    ) == (
+        code,
+        line,
+    )
+
+
+def test_help_shows_exit_codes_and_examples() -> None:
+    text = build_parser().format_help()
+    for part in ("0 pass", "4 inconclusive", "examples:", "harness run --target-delay 600ms"):
+        assert part in text
+
+
+@pytest.mark.parametrize("command", ["run", "report", "serve", "seed"])
+def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert 0 == end.value.code
+    assert "examples:" in capsys.readouterr().out
+
+
+def test_a_run_that_is_too_short_to_pass_says_so_before_it_starts(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = ["--agents", "10", "--host", "http://127.0.0.1:9", "--out", str(tmp_path)]
+    main(["run", *arguments])
+    first = capsys.readouterr().err.splitlines()[0]
+    # p95 needs 59 polls, and 60 are planned: it is not among them.
+    expected = (
+        "harness: this run is too short to pass p99, error-ratio, query-time: 60 polls are planned after the "
+        "warm-up, 299 are needed; --run-time 310s would do"
+    )
+    assert expected == first
+
+
+def test_the_installed_command_runs() -> None:
+    script = Path(sys.executable).with_name("harness")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert "harness 0.1.0\n" == done.stdout
