@@ -6,25 +6,50 @@ integrated autocorrelation time τ says by how much: n polls are worth n / τ.
 
 Source: A. D. Sokal, "Monte Carlo Methods in Statistical Mechanics: Foundations and New Algorithms" (1996),
 section 3; N. Madras, A. D. Sokal, "The pivot algorithm", Journal of Statistical Physics 50 (1988), appendix C.
+The constants were chosen by the simulations of ``python -m benchmarks.judge``; docs/verdicts.md has the tables.
 """
 
-import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from harness.columns import Bools, Floats
 from harness.judge.quantiles import quantile
 
+BULK_QUANTILES = (0.50, 0.75, 0.90)
+"""Where the bulk of a distribution is looked at."""
+
+NEAR_LIMIT = 1 / 5
+"""
+Levels of the bulk below this share of a limit are left out of its τ. That answers of 3 ms come in spells and so do
+answers of 8 ms says nothing of how answers of 500 ms come; at a fifth of the limit and above it does.
+"""
+
 _WINDOW_FACTOR = 5.0
 """Sokal's c: the sum over lags ends at the first lag of at least c τ."""
 
-_SIGNIFICANT = 3.0
+_SIGNIFICANT = 3.6
 """
-Standard errors by which τ has to exceed 1 to count. Among independent polls the largest of the three estimates of
-`bulk_time` does so in 1 % of runs of 300; without the threshold two of three such runs would lose polls to noise.
+Standard errors that a sum of autocorrelations has to reach before τ counts at all. Independent polls reach it in
+about 1 of 100 runs; without the threshold two of three independent runs would lose polls to the noise of τ.
 """
 
-_BULK_QUANTILES = (0.50, 0.75, 0.90)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """
+    How the polls that reach one level of a distribution hang together.
+
+    Args:
+        quantile: which level, 0..1.
+        value: the quantile itself, in the unit of the values; infinite where failures reach down to it.
+        time: τ of reaching it, ≥ 1.
+    """
+
+    quantile: float
+    value: float
+    time: float
 
 
 def integrated_time(exceeds: Bools) -> float:
@@ -35,40 +60,61 @@ def integrated_time(exceeds: Bools) -> float:
         exceeds: shape (n,), in the order of time.
 
     Returns:
-        τ ≥ 1, in polls. Exactly 1 for a constant series, and where the estimate exceeds 1 by no more than
-        chance gives independent polls.
+        τ ≥ 1, in polls. Exactly 1 for a constant series, and where the autocorrelations are no larger than chance
+        makes them in a series of independent polls.
 
-    Source: Sokal (1996), equations 3.16 to 3.19. Under independence the standard error of the estimate with
-    window W is √(2 (2 W + 1) / n).
+    Source: Sokal (1996), equations 3.16 to 3.19. Under independence each autocorrelation has the standard error
+    1 / √n (M. S. Bartlett, 1946), so the sum of the first m has √(m / n).
     """
     n = len(exceeds)
-    deviation = exceeds - np.mean(exceeds) if n else np.zeros(0)
-    # Zeros behind the series keep its end from being correlated with its beginning.
-    size = 1 << max(1, 2 * n - 1).bit_length()
-    spectrum = np.fft.rfft(deviation, size)
-    covariance = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:n]
-    if n < 2 or covariance[0] <= 1e-9:
+    if n < 2 or exceeds.all() or not exceeds.any():
         return 1.0
-    times = 2.0 * np.cumsum(covariance / covariance[0]) - 1.0
-    wide_enough = np.flatnonzero(np.arange(n) >= _WINDOW_FACTOR * times)
-    window = int(wide_enough[0]) if len(wide_enough) else n - 1
-    time = float(times[window])
-    standard_error = math.sqrt(2 * (2 * window + 1) / n)
-    return time if time - 1.0 > _SIGNIFICANT * standard_error else 1.0
+    # Zeros behind the series keep its end from being correlated with its beginning.
+    size = 1 << (2 * n - 1).bit_length()
+    spectrum = np.fft.rfft(exceeds - np.mean(exceeds), size)
+    covariance = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:n]
+    sums = np.cumsum(covariance[1:] / covariance[0])
+    lags = np.arange(1, n)
+    wide_enough = np.flatnonzero(lags >= _WINDOW_FACTOR * (1.0 + 2.0 * sums))
+    window = int(wide_enough[0]) if len(wide_enough) else n - 2
+    standard_errors = np.sqrt(lags[: window + 1] / n)
+    # Every shorter sum is looked at too: a short memory stands out at the first lags and drowns in all of them.
+    if not (sums[: window + 1] > _SIGNIFICANT * standard_errors).any():
+        return 1.0
+    return max(1.0, 1.0 + 2.0 * float(sums[window]))
 
 
-def bulk_time(values: Floats) -> float:
+def bulk_levels(values: Floats) -> tuple[Level, ...]:
     """
-    Estimate τ of the bulk of a distribution: the largest over the indicators of reaching p50, p75 and p90.
+    Estimate τ at the levels of the bulk of a distribution.
 
-    Where few or no polls reach the limit itself, the bulk is all that can tell whether polls hang together.
+    Where few or no polls reach a limit, the bulk is all that can tell whether polls hang together.
 
     Args:
         values: shape (n,), in the order of time; infinite for a failure.
 
     Returns:
-        τ ≥ 1; 1 for an empty series.
+        One entry for each of `BULK_QUANTILES`; none for no values.
     """
     if len(values) == 0:
-        return 1.0
-    return max(integrated_time(values >= quantile(values, q)) for q in _BULK_QUANTILES)
+        return ()
+    return tuple(
+        Level(quantile=q, value=value, time=integrated_time(values >= value))
+        for q in BULK_QUANTILES
+        for value in (quantile(values, q),)
+    )
+
+
+def time_at_limit(at_limit: float, levels: Iterable[Level], *, limit: float) -> float:
+    """
+    Return the τ that a gate is judged with.
+
+    Args:
+        at_limit: τ of the indicator of reaching the limit itself.
+        levels: τ of the bulk.
+        limit: the limit, in the unit of the levels' values.
+
+    Returns:
+        The largest τ over the limit itself and those levels that are not far below it (`NEAR_LIMIT`).
+    """
+    return max([at_limit, *(level.time for level in levels if level.value >= NEAR_LIMIT * limit)])

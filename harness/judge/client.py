@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from harness.columns import Bools, Floats
+from harness.judge.autocorrelation import Level, integrated_time, time_at_limit
 from harness.judge.context import Context
 from harness.judge.findings import (
     LATE_CURE,
@@ -31,13 +30,18 @@ from harness.model import Finding, Gate, Interval, Status
 def response_time(gate: Gate, context: Context) -> Outcome:
     """Judge a quantile of end − intended start, failures infinite."""
     late_s = context.start_lateness_s + context.loop_lateness_s
-    return _times(gate, context, context.polls.response_time_s, late_s)
+    return _times(gate, context, context.polls.response_time_s, levels=context.response_levels, late_s=late_s)
 
 
 def service_time(gate: Gate, context: Context) -> Outcome:
     """Judge a quantile of end − start, failures infinite."""
-    polls = context.polls
-    return _times(gate, context, np.where(polls.ok, polls.service_time_s, np.inf), context.loop_lateness_s)
+    return _times(
+        gate,
+        context,
+        context.service_time_s,
+        levels=context.service_levels,
+        late_s=context.loop_lateness_s,
+    )
 
 
 def error_ratio(gate: Gate, context: Context) -> Outcome:
@@ -123,12 +127,15 @@ def connections_per_poll(gate: Gate, context: Context) -> Outcome:
     return plain_finding(gate, float(known.mean()), number, reason=reason, n=len(known), cure=cure)
 
 
-def _times(gate: Gate, context: Context, values_s: Floats, late_s: Floats) -> Finding:
+def _times(
+    gate: Gate, context: Context, values_s: Floats, *, levels: tuple[Level, ...], late_s: Floats
+) -> Finding:
     if len(values_s) == 0:
         return no_polls(gate)
     # "Not below" instead of "at least": a value that is no number is an exceedance too.
     exceeds = ~(values_s < gate.limit)
-    tally = _tally(gate, context, exceeds, tau=context.tau(gate.limit))
+    tau = time_at_limit(integrated_time(exceeds), levels, limit=gate.limit)
+    tally = _tally(gate, context, exceeds, tau=tau)
     finding = quantile_finding(
         gate,
         tally,

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from harness.columns import Bools, Columns, Floats
-from harness.judge.autocorrelation import bulk_time, integrated_time
+from harness.judge.autocorrelation import Level, bulk_levels, integrated_time
 from harness.judge.evidence import Evidence
 from harness.judge.lateness import loop_lateness_s, start_lateness_s
 
@@ -29,7 +29,6 @@ class Context:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.window_s = evidence.summary.window_end_s - evidence.summary.window_start_s
-        self._taus: dict[float, float] = {}
 
     @cached_property
     def polls(self) -> Columns:
@@ -66,28 +65,24 @@ class Context:
         return of_kind(self.polls, GENERATOR_LIMIT)
 
     @cached_property
+    def response_levels(self) -> tuple[Level, ...]:
+        """How the bulk of the response times hangs together."""
+        return bulk_levels(self.polls.response_time_s)
+
+    @cached_property
+    def service_time_s(self) -> Floats:
+        """End − start of each of `polls`, infinite for a failure [s]."""
+        return np.where(self.polls.ok, self.polls.service_time_s, np.inf)
+
+    @cached_property
+    def service_levels(self) -> tuple[Level, ...]:
+        """How the bulk of the service times hangs together."""
+        return bulk_levels(self.service_time_s)
+
+    @cached_property
     def _judged(self) -> Bools:
         summary, columns = self.evidence.summary, self.evidence.columns
         inside = (columns.intended_start_s >= summary.window_start_s) & (
             columns.intended_start_s < summary.window_end_s
         )
         return inside & ~of_kind(columns, INTERRUPTED)
-
-    @cached_property
-    def _bulk_tau(self) -> float:
-        return bulk_time(self.polls.response_time_s)
-
-    def tau(self, limit_s: float) -> float:
-        """
-        Return the autocorrelation time of the polls for a limit on a time.
-
-        Args:
-            limit_s: the limit [s].
-
-        Returns:
-            τ ≥ 1: the largest over the indicators of reaching the limit and of the bulk of the response times.
-        """
-        if limit_s not in self._taus:
-            at_limit = integrated_time(self.polls.response_time_s >= limit_s)
-            self._taus[limit_s] = max(at_limit, self._bulk_tau)
-        return self._taus[limit_s]

@@ -1,7 +1,9 @@
 """Gates on what the target says of itself, and on what its database says: statements, handler, pool, plans."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from harness.judge.autocorrelation import integrated_time, time_at_limit
 from harness.judge.context import Context
 from harness.judge.findings import (
     NotJudged,
@@ -88,13 +90,13 @@ def _histogram(
         return NotJudged(reason=f"the target's figures hold no durations of its {noun}s")
     if histogram.n == 0:
         return nothing_observed(gate, f"the target measured no {noun} in {duration(server.window_s)}")
+    exceedances = histogram.count_at_least(gate.limit)
     tally = Tally(
         n=histogram.n,
-        exceedances=histogram.count_at_least(gate.limit),
+        exceedances=exceedances,
         certain=sum(hits for low, _, hits in histogram.buckets() if low >= gate.limit),
         unsent=0,
-        # A histogram has lost the order; slow spells of the polls are slow spells of what serves them.
-        tau=context.tau(gate.limit),
+        tau=_tau(gate.limit, context, histogram, exceedances),
         confidence=gate.confidence,
         allowed_ratio=allowed_ratio(gate),
     )
@@ -106,3 +108,15 @@ def _histogram(
         noun=noun,
         per_s=per_s(histogram.n, server.window_s),
     )
+
+
+def _tau(limit_s: float, context: Context, histogram: Histogram, exceedances: int) -> float:
+    """
+    Return the τ for a histogram, which has lost the order of what it counted.
+
+    Slow spells of the polls are slow spells of what serves them: each level of the histogram is taken to hang
+    together as the same level of the response times does.
+    """
+    at_limit = integrated_time(context.polls.response_time_s >= limit_s) if exceedances else 1.0
+    levels = [replace(level, value=histogram.quantile(level.quantile) or 0.0) for level in context.response_levels]
+    return time_at_limit(at_limit, levels, limit=limit_s)
