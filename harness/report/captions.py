@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.model import GeneratorTick, Quantiles, Result, Summary
-from harness.report.words import counted, names, plain, trimmed_duration
+from harness.report.words import counted, index_text, names, plain, trimmed_duration
 from harness.units import format_count, format_duration, format_number, format_ratio
 
 
@@ -101,7 +101,7 @@ def errors(result: Result) -> str:
     ordered = sorted(summary.errors_by_kind.items(), key=lambda item: (-item[1], item[0]))
     if not ordered:
         return "No measured poll failed; what is drawn happened before or after the measured part."
-    kinds = names(f"{plain(kind)} ({format_count(count)})" for kind, count in ordered)
+    kinds = names(f"{plain(kind, longest=40)} ({format_count(count)})" for kind, count in ordered)
     ratio = format_ratio(summary.failed / summary.sent) if summary.sent else "?"
     return f"{format_count(summary.failed)} of {counted(summary.sent, 'measured poll')} failed ({ratio}): {kinds}."
 
@@ -121,7 +121,7 @@ def agents(result: Result) -> str:
         if index < 0.6
         else "the agents poll in lock-step, in the same part of the interval"
     )
-    return f"{rows}. Lock-step index {format_number(index)} of 1: {spread}."
+    return f"{rows}. Lock-step index {index_text(index)} of 1: {spread}."
 
 
 def breakdown(parts: Sequence[tuple[str, float | None]], source: str) -> str:

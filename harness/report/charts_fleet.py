@@ -32,13 +32,16 @@ from harness.report.charts_style import (
     thin,
 )
 from harness.report.words import trimmed_duration
+from harness.units import format_number
 
 _LEFT_IN = 0.95
 _RIGHT_IN = 0.3
 _NAMED_AGENTS = 60
 """Up to this many agents have their ids on the axis."""
 
-_KINDS_SHOWN = 6
+_KIND_COLOURS = (VERMILLION, SKY, ORANGE, PURPLE, GREEN, BLUE, MUTED)
+_KIND_HATCHES = ("", "//", "\\\\", "xx", "--", "||", "++")
+_LOOKS = len(_KIND_COLOURS)
 _WIDTHS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0)
 
 
@@ -58,6 +61,12 @@ def bin_edges(end_s: float, rate_per_s: float, *, most: int = 90) -> Floats:
     fitting = [width for width in _WIDTHS_S if width <= max(end_s, 1.0)] or [_WIDTHS_S[0]]
     width_s = next((width for width in fitting if width >= least_s), fitting[-1])
     return np.arange(max(1, int(np.ceil(end_s / width_s - 1e-9))) + 1, dtype=np.float64) * width_s
+
+
+def _width_text(edges: Floats) -> str:
+    width_s = float(edges[1])
+    unit_s, unit = next(((s, u) for s, u in ((3600.0, "h"), (60.0, "min")) if width_s >= s), (1.0, "s"))
+    return f"{width_s / unit_s:g} {unit}"
 
 
 @styled
@@ -81,7 +90,7 @@ def draw_rates(columns: Columns, *, intended_per_s: float, warmup_s: float, end_
         ("intended", columns.intended_start_s, {"color": GRID, "fill": True}),
         ("offered (sent)", columns.start_s, {"color": BLUE, "lw": 2.4, "baseline": None}),
         (
-            "achieved (without error)",
+            "achieved (no error)",
             columns.end_s[columns.ok],
             {"color": GREEN, "lw": 1.8, "ls": (0, (4, 1.5)), "baseline": None},
         ),
@@ -94,18 +103,36 @@ def draw_rates(columns: Columns, *, intended_per_s: float, warmup_s: float, end_
     axes.axhline(
         intended_per_s, color=VERMILLION, lw=1.0, ls=(0, (1, 1.5)), label="schedule's mean", gid="schedule"
     )
-    axes.set_ylim(0, highest * 1.12)
-    axes.set_ylabel(f"Polls per second [1/s]\nin bins of {trimmed_duration(float(edges[1]))}")
+    _rate_scale(axes, highest, intended_per_s)
+    axes.set_ylabel(f"Polls per second [1/s]\nin bins of {_width_text(edges)}")
     time.dress(axes, warmup_s=warmup_s)
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(-0.01, 1.0),
-        ncols=4,
+        ncols=5,
         handlelength=2.2,
         borderaxespad=0.2,
         columnspacing=1.2,
     )
     return figure
+
+
+def _rate_scale(axes: Axes, highest: float, intended_per_s: float) -> None:
+    """Keep the schedule's rate legible beside the burst in which a stall ends, and say how high that was."""
+    if highest <= 15 * intended_per_s:
+        axes.set_ylim(0, highest * 1.12)
+        return
+    axes.set_ylim(0, 6 * intended_per_s)
+    axes.annotate(
+        f"cut off here; the highest bin has {format_number(highest)}/s",
+        (0.99, 0.97),
+        xycoords="axes fraction",
+        ha="right",
+        va="top",
+        fontsize=9,
+        bbox={"boxstyle": "square,pad=0.2", "fc": SURFACE, "ec": "none"},
+        zorder=6,
+    )
 
 
 @styled
@@ -118,23 +145,21 @@ def draw_errors(columns: Columns, *, warmup_s: float, end_s: float) -> Figure:
         warmup_s: length of the part that is not judged [s].
         end_s: end of the run [s].
     """
-    figure = new_figure("Errors by kind", 3.0)
-    axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.36)
+    kinds = _kinds(columns)
+    legend_rows = -(-(len(kinds) + (warmup_s > 0)) // 4)
+    figure = new_figure("Errors by kind", 2.8 + 0.2 * legend_rows)
+    axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.16 + 0.2 * legend_rows)
     time = TimeAxis(end_s)
     edges = bin_edges(end_s, len(columns) / end_s, most=60)
     base = np.zeros(len(edges) - 1)
-    looks = zip(
-        (VERMILLION, SKY, ORANGE, PURPLE, GREEN, BLUE, MUTED),
-        ("", "//", "\\\\", "xx", "--", "||", "++"),
-        strict=True,
-    )
-    for (label, mask), (colour, hatch) in zip(_kinds(columns), looks, strict=False):
+    looks = zip(_KIND_COLOURS, _KIND_HATCHES, strict=True)
+    for (label, mask), (colour, hatch) in zip(kinds, looks, strict=False):
         counts = np.histogram(np.minimum(columns.intended_start_s[mask], end_s), edges)[0]
         some = counts > 0
         axes.bar(
             time.of(edges[:-1][some]),
             counts[some],
-            width=float(edges[1]) / time.unit_s,
+            width=time.of(np.diff(np.minimum(edges, end_s))[some]),
             bottom=base[some],
             align="edge",
             color=colour,
@@ -147,7 +172,7 @@ def draw_errors(columns: Columns, *, warmup_s: float, end_s: float) -> Figure:
     time.dress(axes, warmup_s=warmup_s)
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_ylim(0, max(1.0, float(base.max())) * 1.08)
-    axes.set_ylabel(f"Failed polls [count]\nper {trimmed_duration(float(edges[1]))}")
+    axes.set_ylabel(f"Failed polls [count]\nper {_width_text(edges)}")
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(-0.01, 1.0),
@@ -181,10 +206,11 @@ def draw_agents(
     height_in = min(max(1.2 + 0.125 * len(order), 1.9), 7.6) if named else 5.4
     figure = new_figure("Each agent's polls", height_in)
     classes = _classes(columns, limits)
-    axes = panel(figure, 1.55 if named else _LEFT_IN, 0.55, _RIGHT_IN, 0.36 if len(classes) <= 3 else 0.58)
+    axes = panel(figure, 1.7 if named else _LEFT_IN, 0.55, _RIGHT_IN, 0.36 if len(classes) < 3 else 0.58)
     time = TimeAxis(end_s)
     time.dress(axes, warmup_s=warmup_s)
-    size = 22.0 if len(columns) < 1500 else 9.0 if len(columns) < 20_000 else 2.5
+    # Marks together cover at most about half of the plot [pt²], so that one failed poll in fifty looks like one.
+    size = min(max(70_000 / len(columns), 0.6), 22.0)
     _poll_lines(axes, columns, rows, time)
     for number, (label, mask, colour, marker, grown) in enumerate(classes):
         x, y = time.of(columns.start_s[mask]), rows[mask].astype(np.float64)
@@ -195,7 +221,7 @@ def draw_agents(
             s=size * grown,
             c=colour,
             marker=marker,
-            linewidths=1.3 if marker == "x" else 0.5 if number and size > 4 else 0,
+            linewidths=min(1.3, size / 3) if marker == "x" else 0.5 if number and size > 4 else 0,
             edgecolors=None if marker == "x" else INK,
             label=f"{label}: {int(mask.sum()):,}",
             rasterized=len(kept) > RASTER_ABOVE,
@@ -243,7 +269,7 @@ def draw_generator(ticks: Sequence[GeneratorTick], *, warmup_s: float, end_s: fl
         axes.set_ylim(0, max(float(values.max()) * 1.15, 0.1))
         axes.set_ylabel(label)
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        time.dress(axes, warmup_s=warmup_s, label=axes is lower, name_warmup=False)
+        time.dress(axes, warmup_s=warmup_s, label=axes is lower)
     upper.tick_params(labelbottom=False)
     return figure
 
@@ -252,8 +278,10 @@ def _kinds(columns: Columns) -> list[tuple[str, Bools]]:
     """Return label and mask of each kind of error, commonest first, the rest as one."""
     found = [(kind, columns.error == i) for i, kind in enumerate(columns.error_kinds)]
     found = sorted(((k, m) for k, m in found if m.any()), key=lambda item: (-int(item[1].sum()), item[0]))
-    shown = [(f"{label_text(kind)}: {int(mask.sum()):,}", mask) for kind, mask in found[:_KINDS_SHOWN]]
-    rest = found[_KINDS_SHOWN:]
+    # As many as there are looks; where that does not do, the last look is for the rest together.
+    shown_count = len(found) if len(found) <= _LOOKS else _LOOKS - 1
+    shown = [(f"{label_text(kind)}: {int(mask.sum()):,}", mask) for kind, mask in found[:shown_count]]
+    rest = found[shown_count:]
     if rest:
         mask = np.logical_or.reduce([m for _, m in rest])
         shown.append((f"{len(rest)} other kinds: {int(mask.sum()):,}", mask))
@@ -269,10 +297,10 @@ def _classes(columns: Columns, limits: Sequence[ResponseLimit]) -> list[tuple[st
     low = -np.inf
     for limit, look in zip(bounds, looks, strict=False):
         mask = columns.ok & (response >= low) & (response < limit.limit_s)
-        classes.append((f"below the {limit.name} limit, {trimmed_duration(limit.limit_s)}", mask, *look))
+        classes.append((f"under {trimmed_duration(limit.limit_s)}", mask, *look))
         low = limit.limit_s
     over = columns.ok & (response >= low)
-    text = f"at or above {trimmed_duration(float(low))}" if bounds else "answered"
+    text = f"{trimmed_duration(float(low))} and more" if bounds else "answered"
     classes.append((text, over, *looks[min(len(bounds), 3)]))
     classes.append(("failed", ~columns.ok, VERMILLION, "x", 1.4))
     return [found for found in classes if found[1].any()]
@@ -322,11 +350,11 @@ def _agent_axis(axes: Axes, columns: Columns, order: Ints, *, named: bool) -> No
         axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.set_ylabel(f"{count:,} agents, by their place in the interval [row]")
         return
-    names = [label_text(columns.agents[i], longest=18) for i in order]
+    names = [label_text(columns.agents[i], longest=16) for i in order]
     axes.yaxis.set_major_locator(FixedLocator(list(range(count))))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda _, i: names[i] if i is not None and i < count else ""))
-    axes.tick_params(axis="y", labelsize=7.5 if count > 12 else 9, length=2)
-    axes.set_ylabel("Agent, by its place in the interval")
+    axes.tick_params(axis="y", labelsize=7.5 if count > 12 else 8, length=2)
+    axes.set_ylabel("Agent, by its place in the interval" if count > 20 else "Agent")
     axes.hlines(range(count), *axes.get_xlim(), color=GRID, lw=0.5, zorder=0.5)
 
 

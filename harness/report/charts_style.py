@@ -135,30 +135,27 @@ class TimeAxis:
         """Convert instants [s] to the axis."""
         return t_s / self.unit_s
 
-    def dress(self, axes: Axes, *, warmup_s: float, label: bool = True, name_warmup: bool = True) -> None:
-        """Set limits, ticks and label, and shade the warm-up."""
+    def dress(self, axes: Axes, *, warmup_s: float, label: bool = True) -> None:
+        """Set limits, ticks and label, and shade the warm-up; a legend made afterwards names it."""
         end = self.end_s / self.unit_s
         axes.set_xlim(-0.012 * end, 1.012 * end)
         axes.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 2, 3, 5, 6, 10]))
         if label:
             axes.set_xlabel(f"Time since the run's start [{self.unit}]")
         if warmup_s > 0:
-            axes.axvspan(
-                -0.012 * end, min(warmup_s / self.unit_s, 1.012 * end), color=SHADE, lw=0, zorder=0, gid="warmup"
-            )
-            if name_warmup and warmup_s > 0.08 * self.end_s:
-                axes.text(
-                    0.0,
-                    0.02,
-                    "warm-up",
-                    transform=axes.get_xaxis_transform(),
-                    va="bottom",
-                    color=MUTED,
-                    fontsize=9,
-                )
+            last = min(warmup_s / self.unit_s, 1.012 * end)
+            axes.axvspan(-0.012 * end, last, color=SHADE, lw=0, zorder=0, gid="warmup", label="warm-up")
 
 
-def duration_axis(axes: Axes, low_s: float, high_s: float, name: str, *, along: str = "y") -> bool:
+def duration_axis(
+    axes: Axes,
+    low_s: float,
+    high_s: float,
+    name: str,
+    *,
+    along: str = "y",
+    room_in: tuple[float, float] = (0.1, 0.1),
+) -> bool:
     """
     Scale an axis for durations [s]: linear in a named unit, or logarithmic where the range asks for it.
 
@@ -168,30 +165,41 @@ def duration_axis(axes: Axes, low_s: float, high_s: float, name: str, *, along: 
         high_s: largest value shown [s].
         name: what is measured, for the label.
         along: ``x`` or ``y``.
+        room_in: inches kept free below the smallest and above the largest value, for labels.
 
     Returns:
         Whether the axis is logarithmic. Data stay in seconds either way.
     """
-    axis = axes.yaxis if along == "y" else axes.xaxis
-    set_scale, set_limits = (axes.set_yscale, axes.set_ylim) if along == "y" else (axes.set_xscale, axes.set_xlim)
+    upright = along == "y"
+    axis = axes.yaxis if upright else axes.xaxis
+    set_limits = axes.set_ylim if upright else axes.set_xlim
+    length_in = _length_in(axes, upright=upright)
     low_s = max(low_s, 1e-6)
     high_s = max(high_s, low_s * 1.001)
     if high_s / low_s > 12:
-        set_scale("log")
-        set_limits(low_s / 1.5, high_s * 1.5)
-        narrow = high_s / low_s < (200 if along == "y" else 25)
-        axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if narrow else (1.0,), numticks=12))
+        (axes.set_yscale if upright else axes.set_xscale)("log")
+        decades = np.log10(high_s / low_s)
+        decade_in = (length_in - sum(room_in)) / decades
+        set_limits(low_s * 10 ** -(room_in[0] / decade_in), high_s * 10 ** (room_in[1] / decade_in))
+        # Three labels a decade where they have room, else one.
+        fine = decade_in > 3 * (0.24 if upright else 0.75)
+        axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if fine else (1.0,), numticks=12))
         axis.set_minor_formatter(NullFormatter())
         axis.set_major_formatter(FuncFormatter(lambda value, _: tick_duration(value)))
         axis.set_label_text(f"{name} (log scale)")
         return True
     unit_s, unit = next(((s, u) for s, u in ((1.0, "s"), (1e-3, "ms")) if high_s >= s), (1e-6, "µs"))
-    set_limits(0.0, high_s * 1.08)
+    set_limits(0.0, high_s * length_in / (length_in - room_in[1]))
+    # Seconds are round wherever their thousandths are, so the locator needs no unit.
     axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    # Ticks must fall on round values of the unit, and seconds are round whenever these are.
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit_s:.4g}"))
     axis.set_label_text(f"{name} [{unit}]")
     return False
+
+
+def _length_in(axes: Axes, *, upright: bool) -> float:
+    box, (width_in, height_in) = axes.get_position(), axes.figure.get_size_inches()  # type: ignore[union-attr]  # never a SubFigure
+    return float(box.height * height_in if upright else box.width * width_in)
 
 
 def tick_duration(value_s: float) -> str:
@@ -240,7 +248,7 @@ def right_labels(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
     """
     to_axes = axes.transData + axes.transAxes.inverted()
     heights = [float(to_axes.transform((axes.get_xlim()[0], y))[1]) for y, _, _ in labels]
-    height_in = axes.get_position().height * axes.figure.get_figheight()  # type: ignore[union-attr]  # never a SubFigure here
+    height_in = _length_in(axes, upright=True)
     lines = max((text.count("\n") + 1 for _, text, _ in labels), default=1)
     placed = spread(heights, lines * 0.165 / height_in, 0.0, 1.0)
     for wanted, put, (_, text, colour) in zip(heights, placed, labels, strict=True):

@@ -33,7 +33,7 @@ from harness.report.charts_style import (
     thin,
 )
 from harness.report.words import trimmed_duration
-from harness.units import format_duration
+from harness.units import format_duration, format_ratio
 
 _LEFT_IN = 0.95
 _RIGHT_IN = 1.35
@@ -62,8 +62,10 @@ def draw_response_times(
     x, y = time.of(columns.intended_start_s[columns.ok]), np.maximum(columns.response_time_s[columns.ok], 1e-6)
     marks = [limit.limit_s for limit in limits]
     low, high = _range(y, marks)
-    logarithmic = duration_axis(axes, low, high, "Response time")
+    logarithmic = duration_axis(axes, low, high, "Response time", room_in=(0.28, 0.12))
     time.dress(axes, warmup_s=warmup_s)
+    if warmup_s > 0.08 * end_s:
+        axes.annotate("warm-up", (0, 4), xycoords=("data", "axes points"), color=MUTED, fontsize=9)
     kept, counts = thin(x, np.log(y) if logarithmic else y) if len(x) else (np.arange(0), np.arange(0))
     size = 16.0 if len(x) < 600 else 9.0 if len(x) < 6000 else 4.0
     axes.scatter(
@@ -104,12 +106,13 @@ def draw_distribution(
         limits: marked as bars that the curve must pass under.
     """
     figure = new_figure("Distribution of response time", 3.9)
-    axes = panel(figure, _LEFT_IN, 0.55, 0.3, 0.36)
+    axes = panel(figure, _LEFT_IN, 0.55, 0.45, 0.36)
     finite = response[np.isfinite(response)]
     n = len(response)
-    last_share = 1 - 1 / (2 * max(n, 100))
+    # Beyond five nines a curve of any length rests on a handful of polls, and takes room from the gates' part.
+    last_share = min(1 - 1 / (2 * max(n, 100)), 0.99999)
     low, high = _range(np.maximum(np.concatenate((finite, service)), 1e-6), [limit.limit_s for limit in limits])
-    duration_axis(axes, low, high, "Response time")
+    duration_axis(axes, low, high, "Response time", room_in=(0.36, 0.36))
     edge = float(_nines(np.array([last_share]))[0])
     axes.set_xlim(0.0, edge)
     shown = _shares_shown(last_share)
@@ -121,9 +124,10 @@ def draw_distribution(
         axes,
         service,
         edge,
-        color=MUTED,
-        lw=1.3,
-        ls=(0, (4, 2)),
+        color=INK,
+        lw=1.1,
+        ls=(0, (4, 3)),
+        zorder=3,
         label="service time (from sending)",
         gid="service",
     )
@@ -134,23 +138,11 @@ def draw_distribution(
         color=BLUE,
         lw=2.0,
         ls="-",
-        label="response time (from the intended start)",
+        label="response time (from intended start)",
         gid="response",
     )
     if len(finite) < n:
-        share = float(_nines(np.array([min(len(finite) / n, last_share)]))[0])
-        axes.axvspan(
-            share, edge, facecolor="none", edgecolor=VERMILLION, hatch="////", alpha=0.35, lw=0, gid="failed"
-        )
-        axes.plot(
-            [],
-            [],
-            "s",
-            ms=9,
-            mfc="none",
-            mec=VERMILLION,
-            label=f"failed: {(n - len(finite)) / n * 100:.3g} % of polls",
-        )
+        _shade_failed(axes, len(finite) / n, last_share)
     _mark_limits(axes, limits, times)
     _mark_quantiles(axes, limits, times)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, handlelength=2.2, borderaxespad=0.2)
@@ -189,7 +181,7 @@ def draw_breakdown(parts: Sequence[Part]) -> Figure:
     values = [v for part in parts for v in (part.p50, part.p95, part.p99) if v is not None]
     positive = [v for v in values if v > 1e-6] or [1e-3]
     floor = min(positive)
-    duration_axis(axes, floor, max(positive), "Time", along="x")
+    duration_axis(axes, floor, max(positive), "Time", along="x", room_in=(0.2, 0.2))
     left_edge = axes.get_xlim()[0]
     axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.yaxis.set_major_locator(FixedLocator(list(range(len(parts)))))
@@ -295,6 +287,21 @@ def _shares_shown(last_share: float) -> list[float]:
     return sorted(kept)
 
 
+def _shade_failed(axes: Axes, answered_ratio: float, last_share: float) -> None:
+    start, edge = _nines(np.array([min(answered_ratio, last_share), last_share]))
+    axes.axvspan(
+        start,
+        edge,
+        facecolor="none",
+        edgecolor=VERMILLION,
+        hatch="////",
+        alpha=0.35,
+        lw=0,
+        gid="failed",
+        label=f"failed: {format_ratio(1 - answered_ratio)}",
+    )
+
+
 def _mark_limits(axes: Axes, limits: Sequence[ResponseLimit], times: Quantiles) -> None:
     edge = axes.get_xlim()[1]
     for limit in limits:
@@ -368,15 +375,14 @@ def _failure_lane(figure: Figure, below: Axes, x: Floats) -> None:
     for side in lane.spines.values():
         side.set_visible(False)
     lane.set_facecolor("none")
-    kept, _ = thin(x, np.zeros(len(x)))
-    lane.plot(
+    kept, counts = thin(x, np.zeros(len(x)))
+    lane.scatter(
         x[kept],
         np.zeros(len(kept)),
-        ls="",
+        s=36,
         marker="x",
-        ms=6,
-        mew=1.4,
-        color=VERMILLION,
+        linewidths=1.4,
+        c=to_rgba_array(VERMILLION, np.maximum(_density(counts), 0.6)),
         rasterized=len(kept) > RASTER_ABOVE,
         gid="failures",
     )

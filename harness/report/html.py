@@ -18,11 +18,13 @@ from harness.report.words import (
     NONE,
     command_line,
     effective_n_text,
+    index_text,
     interval_text,
     limit_text,
     n_text,
     plain,
     scenario_text,
+    sentence,
     target_text,
     trimmed_duration,
     value_text,
@@ -51,7 +53,7 @@ def render_html(result: Result, plots: Sequence[Plot]) -> str:
         started=plain(result.run.started_utc),
         findings=[_finding_row(finding) for finding in verdict.findings],
         not_judged=[(plain(name), plain(why)) for name, why in verdict.coverage.not_judged.items()],
-        warnings=[plain(warning) for warning in result.warnings],
+        warnings=[sentence(warning) for warning in result.warnings],
         times=_times(result.summary),
         window=_window(result.summary),
         counts=_counts(result.summary),
@@ -85,7 +87,6 @@ class _FindingRow:
     limit: str
     measured: str
     interval: str
-    confidence: str
     n: str
     effective_n: str
     status: str
@@ -101,12 +102,11 @@ def _finding_row(finding: Finding) -> _FindingRow:
         limit=limit_text(gate),
         measured=value_text(finding.measured, gate.unit),
         interval=interval_text(finding),
-        confidence=NONE if finding.interval is None else f"{gate.confidence * 100:.4g} %",
         n=n_text(finding),
         effective_n=effective_n_text(finding),
         status=finding.status.value,
-        reason=plain(finding.reason),
-        remedy=None if finding.remedy is None else plain(finding.remedy),
+        reason=sentence(finding.reason),
+        remedy=None if finding.remedy is None else sentence(finding.remedy),
     )
 
 
@@ -165,7 +165,7 @@ def _counts(summary: Summary) -> list[tuple[str, str]]:
         ("Offered rate", f"{format_number(summary.offered_per_s)}/s"),
         ("Achieved rate", f"{format_number(summary.achieved_per_s)}/s"),
         ("New connections per poll", format_number(summary.new_connections_per_poll)),
-        ("Lock-step index", f"{format_number(summary.lock_step_index)} (0 spread evenly, 1 all at one instant)"),
+        ("Lock-step index", f"{index_text(summary.lock_step_index)} (0 spread evenly, 1 all at one instant)"),
     ]
 
 
@@ -188,7 +188,7 @@ class _ServerPart:
 def _server(server: ServerFigures) -> _ServerPart:
     size = "no bound" if server.pool_size is None else format_count(server.pool_size)
     facts = [
-        ("Window", format_duration(server.window_s)),
+        ("Window", trimmed_duration(server.window_s)),
         ("Requests handled", format_count(server.requests)),
         ("Of these, errors", format_count(server.errors)),
         ("Pool peak", f"{format_count(server.pool_peak)} of {size} ({format_ratio(server.pool_use_ratio)})"),

@@ -6,6 +6,9 @@ Colour is rich's business (none without a terminal or with ``NO_COLOR``); where 
 character outside ASCII is replaced by a readable one.
 """
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -15,15 +18,21 @@ from harness.model import Finding, Quantiles, Result, RunState, ServerFigures, S
 from harness.report.words import (
     counted,
     effective_n_text,
+    ended,
+    index_text,
     interval_text,
     limit_text,
     n_text,
+    names,
     plain,
+    trimmed_duration,
     value_text,
     verdict_sentence,
 )
 from harness.units import format_count, format_duration, format_number, format_ratio
 from monitoring.histogram import Histogram
+
+K = TypeVar("K")
 
 STYLES = {
     Status.PASS: "bold green",
@@ -45,6 +54,7 @@ _ASCII = str.maketrans(
         "≤": "<=",
         "≥": ">=",
         "×": "x",
+        "τ": "tau",
         "·": "-",
         "‘": "'",
         "’": "'",
@@ -69,11 +79,11 @@ def print_verdict(result: Result, console: Console) -> None:
     show = _Writer(console)
     if result.verdict.findings:
         console.print(_gates_table(result.verdict.findings, show))
-    for finding in result.verdict.findings:
-        if finding.status is not Status.PASS:
-            show.note(finding.status, finding.gate.name, finding.reason, finding.remedy)
+    if any(finding.status is not Status.PASS for finding in result.verdict.findings):
+        console.print()
+        _print_notes(result.verdict.findings, show)
     for name, reason in result.verdict.coverage.not_judged.items():
-        show.line("not judged", f"{plain(name)}: {plain(reason)}")
+        show.line("not judged", f"{plain(name)}: {ended(reason)}")
     if result.verdict.findings or result.verdict.coverage.not_judged:
         console.print()
     for label, text in _figure_lines(result):
@@ -104,14 +114,9 @@ class _Writer:
             text = text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
         return Text(text, style=style)
 
-    def line(self, label: str, text: str) -> None:
+    def line(self, label: str, text: str, style: str = "dim") -> None:
         """Print a labelled line; what does not fit goes on below its own beginning."""
-        self._labelled(self.text(label, "dim"), self.text(text))
-
-    def note(self, status: Status, gate: str, reason: str, remedy: str | None) -> None:
-        """Print why a gate did not pass, and what would help."""
-        body = f"{plain(gate)}: {plain(reason)}" + (f" Remedy: {plain(remedy)}" if remedy else "")
-        self._labelled(self.text(status.value, STYLES[status]), self.text(body))
+        self._labelled(self.text(label, style), self.text(text))
 
     def verdict(self, status: Status, sentence: str) -> None:
         """Print the verdict."""
@@ -129,13 +134,30 @@ class _Writer:
 _ASCII_RULE = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
 
+def _print_notes(findings: tuple[Finding, ...], show: _Writer) -> None:
+    """Say why gates did not pass and what would help, once for gates that share a reason or a remedy."""
+    left = [finding for finding in findings if finding.status is not Status.PASS]
+    for (status, reason), gates in _grouped(((f.status, ended(f.reason)), f.gate.name) for f in left).items():
+        show.line(status.value, f"{names(gates)}: {reason}", STYLES[status])
+    for remedy, gates in _grouped((ended(f.remedy), f.gate.name) for f in left if f.remedy).items():
+        show.line("remedy", f"{names(gates)}: {remedy}")
+
+
+def _grouped(pairs: Iterable[tuple[K, str]]) -> dict[K, list[str]]:
+    grouped: dict[K, list[str]] = {}
+    for key, gate in pairs:
+        grouped.setdefault(key, []).append(plain(gate))
+    return grouped
+
+
 def _gates_table(findings: tuple[Finding, ...], show: _Writer) -> Table:
-    table = Table(box=show.box, padding=(0, 1), pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column("Gate", overflow="fold", min_width=8)
+    # One blank left of a cell and one for the rule that is not drawn: two between columns, to fit into 80.
+    table = Table(box=show.box, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold", show_edge=False)
+    table.add_column("Gate", overflow="fold")
     table.add_column("Limit", justify="right", overflow="fold")
-    table.add_column("Measured", justify="right", overflow="fold")
-    table.add_column("Interval", justify="right", overflow="fold")
-    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("Measured", justify="right", no_wrap=True)
+    table.add_column("Interval", justify="right", no_wrap=True)
+    table.add_column("n (worth)" if any(map(_is_worth_less, findings)) else "n", justify="right")
     table.add_column("Verdict", no_wrap=True, min_width=12)
     for finding in findings:
         table.add_row(
@@ -149,16 +171,18 @@ def _gates_table(findings: tuple[Finding, ...], show: _Writer) -> Table:
     return table
 
 
+def _is_worth_less(finding: Finding) -> bool:
+    return finding.n is not None and finding.effective_n is not None and round(finding.effective_n) < finding.n
+
+
 def _n_with_worth(finding: Finding) -> str:
     """Add the effective n only where it differs: it is the number that decided."""
-    if finding.n is None or finding.effective_n is None or round(finding.effective_n) >= finding.n:
-        return n_text(finding)
-    return f"{n_text(finding)} ({effective_n_text(finding)})"
+    return f"{n_text(finding)} ({effective_n_text(finding)})" if _is_worth_less(finding) else n_text(finding)
 
 
 def _figure_lines(result: Result) -> list[tuple[str, str]]:
     summary = result.summary
-    length = format_duration(summary.window_end_s - summary.window_start_s)
+    length = trimmed_duration(summary.window_end_s - summary.window_start_s)
     polls = (
         f"{format_count(summary.sent)} sent of {format_count(summary.intended)} intended in {length},"
         f" {format_count(summary.failed)} failed, {format_count(summary.missed)} missed"
@@ -166,7 +190,7 @@ def _figure_lines(result: Result) -> list[tuple[str, str]]:
     rate = f"offered {format_number(summary.offered_per_s)}/s, achieved {format_number(summary.achieved_per_s)}/s"
     client = (
         f"{format_number(summary.new_connections_per_poll)} new connections per poll,"
-        f" lock-step index {format_number(summary.lock_step_index)}"
+        f" lock-step index {index_text(summary.lock_step_index)}"
     )
     lines = [
         ("polls", polls),

@@ -95,6 +95,11 @@ def _range_text(low: str, high: str) -> str:
     return f"{low}–{high}"
 
 
+def index_text(index: float | None) -> str:
+    """Write an index between 0 and 1, such as the lock-step index, with two decimals."""
+    return "?" if index is None else f"{index:.2f}"
+
+
 def effective_n_text(finding: Finding) -> str:
     """Write what the observations are worth as independent ones, as a whole number."""
     return NONE if finding.effective_n is None else format_count(round(finding.effective_n))
@@ -103,6 +108,18 @@ def effective_n_text(finding: Finding) -> str:
 def n_text(finding: Finding) -> str:
     """Write how many observations a finding rests on."""
     return NONE if finding.n is None else format_count(finding.n)
+
+
+def ended(text: str) -> str:
+    """Return a clause from outside with a full stop at its end."""
+    kept = plain(text)
+    return kept if not kept or kept.endswith((".", "!", "?", "…")) else f"{kept}."
+
+
+def sentence(text: str) -> str:
+    """Return a clause from outside as a sentence: a capital first, a full stop last."""
+    kept = ended(text)
+    return kept[:1].upper() + kept[1:]
 
 
 def names(items: Iterable[str]) -> str:
@@ -149,28 +166,41 @@ def verdict_sentence(result: Result) -> str:
         return f"{_held(len(verdict.findings))}, on {polls}.{_left_out(result)}"
     if not decisive:
         return f"No single gate says so; see the findings.{_left_out(result)}"
-    gates = names(f.gate.name for f in decisive)
-    lead = {
-        Status.FAIL: f"Over the limit: {gates}.",
-        Status.INVALID: f"The measurement itself can't be trusted: {gates}.",
-        Status.INCONCLUSIVE: f"Too little to tell: {gates}.",
-    }[verdict.status]
-    return f"{lead} {plain(decisive[0].reason)}{_left_out(result)}"
+    told = names(plain(f.gate.name) for f in decisive)
+    lead = f"{len(decisive)} of {counted(len(verdict.findings), 'gate')} {_ENDINGS[verdict.status]}: {told}."
+    named = f"{plain(decisive[0].gate.name)}: " if len(decisive) > 1 else ""
+    reason = ended(decisive[0].reason) if named else sentence(decisive[0].reason)
+    return f"{lead} {named}{reason}{_left_out(result)}"
+
+
+_ENDINGS = {
+    Status.PASS: "held",
+    Status.FAIL: "failed",
+    Status.INVALID: "can't be judged, because the measurement itself is in doubt",
+    Status.INCONCLUSIVE: "could not be decided",
+}
 
 
 def command_line(run: Run) -> str:
-    """Return the shell command that makes a run like this one again."""
+    """
+    Return the shell command that makes a run like this one again.
+
+    What a record does not hold is left to the reader: the database URL, because it may carry a password.
+    """
     scenario, target = run.scenario, run.target
     words = ["harness", "run", "--agents", str(scenario.agents)]
     words += ["--interval", _flag_duration(scenario.interval_s), "--run-time", _flag_duration(scenario.run_time_s)]
+    words += ["--warmup", _flag_duration(scenario.warmup_s), "--phase-model", scenario.phase_model]
     words += ["--seed", str(scenario.seed)]
     if target.kind is TargetKind.ATTACHED:
         words += ["--host", target.url]
+    elif target.deployments is not None:
+        words += ["--deployments", str(target.deployments)]
     if target.delay_s:
-        words += ["--delay", _flag_duration(target.delay_s)]
+        words += ["--target-delay", _flag_duration(target.delay_s)]
     if target.error_ratio:
-        words += ["--error-ratio", f"{target.error_ratio:g}"]
-    return shlex.join(words)
+        words += ["--target-error-ratio", f"{target.error_ratio:g}"]
+    return plain(shlex.join(words))
 
 
 def _held(gates: int) -> str:
