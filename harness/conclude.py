@@ -4,7 +4,9 @@ from pathlib import Path
 
 import msgspec
 
+import harness
 from harness.columns import Columns, columns_of
+from harness.environment import describe_commit, describe_environment
 from harness.errors import HarnessError
 from harness.figures import parse_server_figures
 from harness.judge.evidence import Evidence
@@ -13,14 +15,17 @@ from harness.judge.summary import summarise
 from harness.model import (
     PENDING_ROUTE,
     SCHEMA_VERSION,
+    GeneratorTick,
     IndexEvidence,
     Result,
     Run,
     RunState,
     ServerFigures,
+    Target,
+    TargetKind,
 )
-from harness.report.files import write_report
 from harness.rundir import RunDirectory, encode, read_result, read_run, read_samples, read_ticks, write_atomically
+from harness.scenario import make_scenario
 from harness.schedule import intended_in_window
 
 
@@ -88,7 +93,7 @@ def conclude(
         warnings=warnings,
     )
     write_atomically(directory.result, encode(result))
-    write_report(result, columns, ticks, directory)
+    _render(result, columns, ticks, directory)
     return result
 
 
@@ -122,13 +127,58 @@ def report_again(path: Path) -> Result:
         result = read_result(directory)
         stored = read_samples(directory.samples)
         columns = columns_of(sample for sample in stored.samples if sample.name == PENDING_ROUTE)
-        write_report(result, columns, read_ticks(directory.generator), directory)
+        _render(result, columns, read_ticks(directory.generator), directory)
         return result
-    run = read_run(directory)
-    warnings = ("The run ended before it was judged: this is judged on what it had written.",)
+    if directory.run.exists() or not directory.samples.exists():
+        run = read_run(directory)
+        warning = "The run ended before it was judged: this is judged on what it had written."
+    else:
+        run = _run_of_plain_locust(directory)
+        warning = "A run of plain Locust: neither the target's own figures nor its query plans were asked for."
     return conclude(
-        directory, run=run, server=_stored_figures(directory), indexes=(), target_death=None, warnings=warnings
+        directory,
+        run=run,
+        server=_stored_figures(directory),
+        indexes=(),
+        target_death=None,
+        warnings=(warning,),
     )
+
+
+def _run_of_plain_locust(directory: RunDirectory) -> Run:
+    """Make a run's record of what Locust wrote by itself: the header of its samples, and their last instant."""
+    stored = read_samples(directory.samples)
+    header = stored.header
+    end_s = max((sample.start_s for sample in stored.samples), default=0.0)
+    commit, dirty = describe_commit(Path.cwd())
+    return Run(
+        id=directory.path.name,
+        schema_version=SCHEMA_VERSION,
+        started_utc=header.origin_utc,
+        state=RunState.FINISHED,
+        scenario=make_scenario(
+            name=header.scenario,
+            agents=header.agents,
+            interval_s=header.interval_s,
+            run_time_s=end_s,
+            warmup_s=0.0,
+            phase_model=header.phase_model,
+            seed=header.seed,
+        ),
+        target=Target(kind=TargetKind.ATTACHED, url=header.host),
+        environment=describe_environment(),
+        commit=commit,
+        dirty=dirty,
+        harness_version=harness.__version__,
+        ended_s=end_s,
+    )
+
+
+def _render(result: Result, columns: Columns, ticks: tuple[GeneratorTick, ...], directory: RunDirectory) -> None:
+    # Matplotlib takes a second to import: after the load, not before it.
+    from harness.report.files import write_report  # noqa: PLC0415
+
+    write_report(result, columns, ticks, directory)
 
 
 def _stored_figures(directory: RunDirectory) -> ServerFigures | None:
