@@ -144,7 +144,8 @@ class TimeAxis:
             axes.set_xlabel(f"Time since the run's start [{self.unit}]")
         if warmup_s > 0:
             last = min(warmup_s / self.unit_s, 1.012 * end)
-            axes.axvspan(-0.012 * end, last, color=SHADE, lw=0, zorder=0, gid="warmup", label="warm-up")
+            gid = "warmup" if label else "warmup-above"  # ids are unique in a page
+            axes.axvspan(-0.012 * end, last, color=SHADE, lw=0, zorder=0, gid=gid, label="warm-up")
 
 
 def duration_axis(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from harness.model import Finding, IndexEvidence, Quantiles, Result, RunState, ServerFigures, Summary
+from harness.model import Finding, IndexEvidence, Quantiles, Result, ServerFigures, Summary
 from harness.report.charts import Plot
 from harness.report.words import (
     NONE,
@@ -25,6 +25,7 @@ from harness.report.words import (
     plain,
     scenario_text,
     sentence,
+    state_sentence,
     target_text,
     trimmed_duration,
     value_text,
@@ -47,7 +48,7 @@ def render_html(result: Result, plots: Sequence[Plot]) -> str:
         title=f"{verdict.status.value}: {result.run.scenario.name}, {result.run.id}",
         status=verdict.status.value,
         sentence=verdict_sentence(result),
-        state=None if result.run.state is RunState.FINISHED else result.run.state.value,
+        unfinished=state_sentence(result.run),
         scenario=f"{plain(result.run.scenario.name)}: {scenario_text(result.run.scenario)}",
         target=target_text(result.run.target),
         started=plain(result.run.started_utc),

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.model import Finding, Quantiles, Result, RunState, ServerFigures, Status, Summary
+from harness.model import Finding, Quantiles, Result, ServerFigures, Status, Summary
 from harness.report.words import (
     counted,
     effective_n_text,
@@ -25,6 +25,7 @@ from harness.report.words import (
     n_text,
     names,
     plain,
+    state_sentence,
     trimmed_duration,
     value_text,
     verdict_sentence,
@@ -91,8 +92,9 @@ def print_verdict(result: Result, console: Console) -> None:
     for warning in result.warnings:
         show.line("warning", plain(warning))
     console.print()
-    if result.run.state is not RunState.FINISHED:
-        show.line("run", f"{result.run.state.value}; judged on what was measured")
+    unfinished = state_sentence(result.run)
+    if unfinished is not None:
+        show.line("run", unfinished)
     show.verdict(result.verdict.status, verdict_sentence(result))
 
 

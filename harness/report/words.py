@@ -11,7 +11,7 @@ import shlex
 import unicodedata
 from collections.abc import Iterable
 
-from harness.model import Direction, Finding, Gate, Result, Run, Scenario, Status, Target, TargetKind
+from harness.model import Direction, Finding, Gate, Result, Run, RunState, Scenario, Status, Target, TargetKind
 from harness.units import format_count, format_duration, format_number, format_ratio
 
 NONE = "–"
@@ -153,6 +153,16 @@ def target_text(target: Target) -> str:
     parts += [f"artificial delay {format_duration(target.delay_s)}"] if target.delay_s else []
     parts += [f"artificial errors {format_ratio(target.error_ratio)}"] if target.error_ratio else []
     return ", ".join(parts)
+
+
+def state_sentence(run: Run) -> str | None:
+    """Say that a run did not come to its planned end; None when it did."""
+    how = {
+        RunState.FINISHED: None,
+        RunState.INTERRUPTED: "The run was interrupted",
+        RunState.RUNNING: "The run was killed, or still goes on",
+    }[run.state]
+    return None if how is None else f"{how}: it is judged on what was measured."
 
 
 def verdict_sentence(result: Result) -> str:
