@@ -1,5 +1,7 @@
 """What became of a poll: the closed set of errors, and what an answer says of itself. Pure."""
 
+import re
+
 import msgspec
 
 from harness.model import ServerTiming
@@ -51,6 +53,15 @@ ERROR_KINDS = frozenset(
 _DOCUMENT = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
 _MS_PER_S = 1000.0
 
+# One pattern over the whole header instead of taking it apart: it is read once a poll.
+_METRIC = re.compile(
+    r"""(?:^|,)\s*(handler|db|pool)\s*       # one of our metrics,
+        (?:;(?:[^,";]|"[^"]*")*)*?           # parameters that are not its duration,
+        ;\s*(?i:dur)\s*=\s*"?([0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+)"?\s*(?=[;,]|$)  # and its duration, up to 11 days
+    """,
+    re.VERBOSE,
+)
+
 
 def judge_answer(status: int, body: bytes) -> str | None:
     """
@@ -88,26 +99,10 @@ def parse_server_timing(header: str | list[str] | None) -> ServerTiming | None:
     """
     if header is None:
         return None
-    durations_s: dict[str, float] = {}
     text = header if isinstance(header, str) else ",".join(header)
-    for metric in text.split(","):
-        name, *parameters = (part.strip() for part in metric.split(";"))
-        for parameter in parameters:
-            key, _, value = parameter.partition("=")
-            if key.strip().lower() == "dur":
-                duration_s = _duration_s(value)
-                if duration_s is not None:
-                    durations_s.setdefault(name, duration_s)
+    # The first of several equal names counts, hence backwards.
+    durations_s = {name: round(float(ms) / _MS_PER_S, 9) for name, ms in reversed(_METRIC.findall(text))}
     handler_s = durations_s.get("handler")
     if handler_s is None:
         return None
     return ServerTiming(handler_s=handler_s, database_s=durations_s.get("db"), pool_wait_s=durations_s.get("pool"))
-
-
-def _duration_s(text: str) -> float | None:
-    try:
-        duration_ms = float(text.strip().strip('"'))
-    except ValueError:
-        return None
-    # Refuses not-a-number and infinity too, which `float` reads.
-    return round(duration_ms / _MS_PER_S, 9) if 0 <= duration_ms < 1e9 else None

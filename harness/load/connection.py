@@ -126,7 +126,10 @@ class Connection:
         self._send_and_read(self._socket, request, result)
 
     def _send_and_read(self, connected: gevent.socket.socket, request: bytes, result: Exchange) -> None:
-        connected.sendall(request)
+        # One packet in all but the rarest case; `sendall` asks for the size of the send buffer each time.
+        sent = connected.send(request)
+        if sent < len(request):
+            connected.sendall(request[sent:])
         reader = _Reader(connected)
         try:
             response = HTTPSocketResponse(reader, block_size=_READ_BYTES)

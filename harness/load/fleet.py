@@ -6,7 +6,6 @@ One run of a fleet: the schedule's clock, the agents' identities, the files. Kno
     prepare_fleet ─▶ enrol … ─▶ begin (the origin) ─▶ record … ─▶ end_sending ─▶ finish
 """
 
-import os
 import secrets
 import ssl
 import time
@@ -27,7 +26,7 @@ from harness.load.generator import PROBE_INTERVAL_S, GeneratorMeter
 from harness.load.recorder import FLUSH_INTERVAL_S, LineWriter
 from harness.load.tally import RunFacts, Tally, describe
 from harness.model import SCHEMA_VERSION, Sample, SampleHeader
-from harness.rundir import RunDirectory, cannot_write
+from harness.rundir import RunDirectory
 from harness.schedule import Schedule
 
 SCENARIO = "agent-polling"
@@ -231,13 +230,16 @@ def prepare_directory(options: LoadOptions) -> RunDirectory:
     path = options.samples_dir
     if path is None:
         path = Path("runs") / f"locust-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    remedy = "another --samples-dir"
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
-        raise cannot_write(path, fault) from fault
-    if not os.access(path, os.W_OK):
-        raise HarnessError(explain("folder", str(path), fault="can't be written", remedy="another --samples-dir"))
-    return RunDirectory(path)
+        reason = f"can't be made: {fault.strerror or fault}"
+        raise HarnessError(explain("folder", str(path), fault=reason, remedy=remedy)) from fault
+    directory = RunDirectory(path)
+    if directory.samples.exists() or directory.generator.exists():
+        raise HarnessError(explain("folder", str(path), fault="holds the samples of another run", remedy=remedy))
+    return directory
 
 
 def prepare_fleet(

@@ -22,7 +22,7 @@ from typing import Any
 import gevent
 from locust.exception import StopTest
 
-from harness.errors import HarnessError, UsageError, explain
+from harness.errors import ExitCode, HarnessError, UsageError, explain
 from harness.load.agents import PollingAgent
 from harness.load.fleet import Fleet, prepare_fleet
 from harness.load.options import STOP_TIMEOUT_UNSET_S, add_options, read_options
@@ -75,6 +75,9 @@ class Conductor:
             if environment.stop_timeout == STOP_TIMEOUT_UNSET_S:
                 environment.stop_timeout = options.request_timeout_s + _STOP_SLACK_S
             gevent.signal_handler(signal.SIGINT, self._on_sigint)
+            # The loop still has the time from before the imports, and Locust's timer for the run time, which it
+            # starts next, would count them in: a run 1.5 s too short.
+            gevent.get_hub().loop.update_now()
             if options.headless:
                 self._prepare(agents=1 if options.num_users is None else options.num_users)
         except HarnessError as fault:
@@ -142,7 +145,8 @@ class Conductor:
         self._show_last_words()
         if self._fault is not None:
             _say(str(self._fault))
-            if exit_code in {0, self._environment.parsed_options.exit_code_on_error}:
+            if exit_code != self._fault.exit_code:
+                # The last samples could not be written, after Locust had settled on its code.
                 sys.exit(self._fault.exit_code)
 
     def _prepare(self, *, agents: int) -> None:
@@ -163,6 +167,7 @@ class Conductor:
     def _on_fault(self, fault: HarnessError) -> None:
         self._fault = fault
         self._stop_at_once = True
+        self._environment.process_exit_code = int(fault.exit_code)
         gevent.spawn(self._environment.runner.quit)
 
     def _on_sigint(self) -> None:
@@ -185,6 +190,9 @@ class Conductor:
 
 
 def _refuse_distribution(options: Any) -> None:
+    if options.worker and options.processes:
+        # A child of the process that says why.
+        sys.exit(ExitCode.USAGE)
     if options.master or options.worker or options.processes:
         raise UsageError(
             explain(

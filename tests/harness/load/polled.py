@@ -31,7 +31,7 @@ class PolledServer:
     process: subprocess.Popen[str]
 
     def counts(self) -> dict[str, Any]:
-        """Return what it has counted: connections, polls, request ids, polls by agent."""
+        """Return what it has counted: connections, polls, different request ids, polls by agent."""
         with urllib.request.urlopen(f"{self.url}/counts", timeout=5) as answer:
             return json.load(answer)
 
@@ -79,7 +79,7 @@ class Peer(asyncio.Protocol):
         self.transport: Any = transport
         self.rest()
 
-    def connection_lost(self, fault: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         if self.idle is not None:
             self.idle.cancel()
 
@@ -113,7 +113,7 @@ class Peer(asyncio.Protocol):
                 # As if the idle time-out struck while the request was on its way.
                 self.transport.abort() if options.drop_by_reset else self.transport.close()
                 return
-            target.request_ids[headers["x-request-id"]] += 1
+            target.request_ids[headers.get("x-request-id", "")] += 1
             target.by_agent[path.rpartition("/")[2]] += 1
             if options.exit_after and target.polls >= options.exit_after:
                 os._exit(0)
@@ -150,7 +150,7 @@ class Peer(asyncio.Protocol):
         return {
             "connections": target.connections,
             "polls": target.polls,
-            "request_ids": target.request_ids,
+            "request_ids": len(target.request_ids),
             "by_agent": target.by_agent,
         }
 
@@ -163,7 +163,8 @@ async def serve(options: argparse.Namespace) -> None:
         context.load_cert_chain(options.certificate)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Peer(target), "127.0.0.1", options.port, ssl=context)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
     await server.serve_forever()
 
 
