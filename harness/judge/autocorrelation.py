@@ -36,6 +36,10 @@ about 1 of 100 runs; without the threshold two of three independent runs would l
 """
 
 
+_FIRST_LAGS = 4096
+"""Lags that are looked at first: nearly always enough, and half the work of looking at all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
     """
@@ -69,19 +73,12 @@ def integrated_time(exceeds: Bools) -> float:
     n = len(exceeds)
     if n < 2 or exceeds.all() or not exceeds.any():
         return 1.0
-    # Zeros behind the series keep its end from being correlated with its beginning.
-    size = 1 << (2 * n - 1).bit_length()
-    spectrum = np.fft.rfft(exceeds - np.mean(exceeds), size)
-    covariance = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:n]
-    sums = np.cumsum(covariance[1:] / covariance[0])
-    lags = np.arange(1, n)
-    wide_enough = np.flatnonzero(lags >= _WINDOW_FACTOR * (1.0 + 2.0 * sums))
-    window = int(wide_enough[0]) if len(wide_enough) else n - 2
-    standard_errors = np.sqrt(lags[: window + 1] / n)
+    sums = _sums_in_window(exceeds, min(n - 1, max(_FIRST_LAGS, n // 32)))
     # Every shorter sum is looked at too: a short memory stands out at the first lags and drowns in all of them.
-    if not (sums[: window + 1] > _SIGNIFICANT * standard_errors).any():
+    standard_errors = np.sqrt(np.arange(1, len(sums) + 1) / n)
+    if not (sums > _SIGNIFICANT * standard_errors).any():
         return 1.0
-    return max(1.0, 1.0 + 2.0 * float(sums[window]))
+    return max(1.0, 1.0 + 2.0 * float(sums[-1]))
 
 
 def bulk_levels(values: Floats) -> tuple[Level, ...]:
@@ -118,3 +115,17 @@ def time_at_limit(at_limit: float, levels: Iterable[Level], *, limit: float) -> 
         The largest τ over the limit itself and those levels that are not far below it (`NEAR_LIMIT`).
     """
     return max([at_limit, *(level.time for level in levels if level.value >= NEAR_LIMIT * limit)])
+
+
+def _sums_in_window(exceeds: Bools, most_lags: int) -> Floats:
+    """Return the sums of the first 1, 2 … W autocorrelations, W being Sokal's window, or the last lag there is."""
+    n = len(exceeds)
+    # Zeros behind the series keep its end from being correlated with its beginning.
+    size = 1 << (n + most_lags - 1).bit_length()
+    spectrum = np.fft.rfft(exceeds - np.mean(exceeds), size)
+    covariance = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[: most_lags + 1]
+    sums = np.asarray(np.cumsum(covariance[1:] / covariance[0]), dtype=np.float64)
+    wide_enough = np.flatnonzero(np.arange(1, most_lags + 1) >= _WINDOW_FACTOR * (1.0 + 2.0 * sums))
+    if len(wide_enough):
+        return sums[: int(wide_enough[0]) + 1]
+    return sums if most_lags == n - 1 else _sums_in_window(exceeds, n - 1)

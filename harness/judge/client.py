@@ -29,8 +29,11 @@ from harness.model import Finding, Gate, Interval, Status
 
 def response_time(gate: Gate, context: Context) -> Outcome:
     """Judge a quantile of end − intended start, failures infinite."""
-    late_s = context.start_lateness_s + context.loop_lateness_s
-    return _times(gate, context, context.polls.response_time_s, levels=context.response_levels, late_s=late_s)
+
+    def late_s() -> Floats:
+        return context.start_lateness_s + context.loop_lateness_s
+
+    return _times(gate, context, context.response_time_s, levels=context.response_levels, late_s=late_s)
 
 
 def service_time(gate: Gate, context: Context) -> Outcome:
@@ -40,7 +43,7 @@ def service_time(gate: Gate, context: Context) -> Outcome:
         context,
         context.service_time_s,
         levels=context.service_levels,
-        late_s=context.loop_lateness_s,
+        late_s=lambda: context.loop_lateness_s,
     )
 
 
@@ -128,7 +131,7 @@ def connections_per_poll(gate: Gate, context: Context) -> Outcome:
 
 
 def _times(
-    gate: Gate, context: Context, values_s: Floats, *, levels: tuple[Level, ...], late_s: Floats
+    gate: Gate, context: Context, values_s: Floats, *, levels: tuple[Level, ...], late_s: Callable[[], Floats]
 ) -> Finding:
     if len(values_s) == 0:
         return no_polls(gate)
@@ -147,9 +150,10 @@ def _times(
     if finding.status is not Status.FAIL:
         # Lateness only adds to what is measured, so it can't have made a PASS.
         return finding
-    without = ~((values_s - late_s < gate.limit) | context.own_failures)
+    own_s = late_s()
+    without = ~((values_s - own_s < gate.limit) | context.own_failures)
     did = f"took {duration(gate.limit)} or longer"
-    return _unless_own_fault(finding, tally, context, without=without, did=did, latest_s=float(late_s.max()))
+    return _unless_own_fault(finding, tally, context, without=without, did=did, latest_s=float(own_s.max()))
 
 
 def _unless_own_fault(

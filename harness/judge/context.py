@@ -7,20 +7,8 @@ import numpy as np
 from harness.columns import Bools, Columns, Floats
 from harness.judge.autocorrelation import Level, bulk_levels, integrated_time
 from harness.judge.evidence import Evidence
+from harness.judge.kinds import GENERATOR_LIMIT, INTERRUPTED, of_kind
 from harness.judge.lateness import loop_lateness_s, start_lateness_s
-
-GENERATOR_LIMIT = "generator-limit"
-"""Kind of error by which the load says that its own machine had no socket, port or memory left."""
-
-INTERRUPTED = "interrupted"
-"""Kind of error by which the load marks a poll that was in flight when the run was ended."""
-
-
-def of_kind(columns: Columns, kind: str) -> Bools:
-    """Return which samples failed with an error of this kind, shape (n,)."""
-    if kind not in columns.error_kinds:
-        return np.zeros(len(columns), dtype=np.bool_)
-    return np.asarray(columns.error == columns.error_kinds.index(kind), dtype=np.bool_)
 
 
 class Context:
@@ -65,9 +53,14 @@ class Context:
         return of_kind(self.polls, GENERATOR_LIMIT)
 
     @cached_property
+    def response_time_s(self) -> Floats:
+        """End − intended start of each of `polls`, infinite for a failure [s]."""
+        return self.polls.response_time_s
+
+    @cached_property
     def response_levels(self) -> tuple[Level, ...]:
         """How the bulk of the response times hangs together."""
-        return bulk_levels(self.polls.response_time_s)
+        return bulk_levels(self.response_time_s)
 
     @cached_property
     def service_time_s(self) -> Floats:

@@ -42,13 +42,15 @@ def quantiles_of(values: Floats) -> Quantiles:
     if len(values) == 0:
         return Quantiles(n=0, mean=None, p50=None, p95=None, p99=None, max=None)
     finite = values[np.isfinite(values)]
+    ranks = [nearest_rank(q, len(values)) - 1 for q in (0.50, 0.95, 0.99, 1.0)]
+    p50, p95, p99, largest = (float(value) for value in np.partition(values, sorted(set(ranks)))[ranks])
     return Quantiles(
         n=len(values),
         mean=float(finite.mean()) if len(finite) else None,
-        p50=quantile(values, 0.50),
-        p95=quantile(values, 0.95),
-        p99=quantile(values, 0.99),
-        max=float(values.max()),
+        p50=p50,
+        p95=p95,
+        p99=p99,
+        max=largest,
     )
 
 

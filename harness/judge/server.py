@@ -117,6 +117,6 @@ def _tau(limit_s: float, context: Context, histogram: Histogram, exceedances: in
     Slow spells of the polls are slow spells of what serves them: each level of the histogram is taken to hang
     together as the same level of the response times does.
     """
-    at_limit = integrated_time(context.polls.response_time_s >= limit_s) if exceedances else 1.0
+    at_limit = integrated_time(context.response_time_s >= limit_s) if exceedances else 1.0
     levels = [replace(level, value=histogram.quantile(level.quantile) or 0.0) for level in context.response_levels]
     return time_at_limit(at_limit, levels, limit=limit_s)

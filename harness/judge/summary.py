@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.columns import Columns
+from harness.judge.kinds import INTERRUPTED, of_kind
 from harness.judge.quantiles import quantiles_of
 from harness.model import SampleHeader, Summary
 
@@ -23,7 +24,8 @@ def summarise(
         intended: polls that the schedule wanted in the window, counted by the schedule itself.
 
     Returns:
-        The figures. Rates are 0 for a window without length: nothing can be sent in no time.
+        The figures. A poll that the end of the run cut off counts as failed and has no response time, since
+        nobody knows what it would have taken. Rates are 0 for a window without length.
 
     Raises:
         ValueError: the window ends before it starts, or `intended` is negative.
@@ -37,6 +39,7 @@ def summarise(
     sent = len(measured)
     completed = int(measured.ok.sum())
     answered = measured.status > 0
+    whole = ~of_kind(measured, INTERRUPTED)
     return Summary(
         window_start_s=window_start_s,
         window_end_s=window_end_s,
@@ -47,7 +50,7 @@ def summarise(
         missed=intended - sent,
         offered_per_s=sent / length_s if length_s else 0.0,
         achieved_per_s=completed / length_s if length_s else 0.0,
-        response_time=quantiles_of(measured.response_time_s),
+        response_time=quantiles_of(measured.response_time_s[whole]),
         service_time=quantiles_of(measured.service_time_s[answered]),
         start_lag=quantiles_of(measured.start_lag_s),
         errors_by_kind=_errors_by_kind(measured),

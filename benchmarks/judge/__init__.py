@@ -1,0 +1,1 @@
+"""Simulations and timings behind docs/verdicts.md: ``python -m benchmarks.judge``."""

@@ -1,0 +1,88 @@
+"""
+Print the tables of docs/verdicts.md.
+
+``python -m benchmarks.judge``, or one part of it: ``tables``, ``rates``, ``speed``.
+"""
+
+import sys
+
+from benchmarks.judge.processes import Process, autoregressive, independent, queue
+from benchmarks.judge.rates import rates_on_the_limit
+from benchmarks.judge.speed import measure
+from harness.judge.intervals import shows_beyond, shows_within, smallest_n
+
+QUANTILES = (0.50, 0.95, 0.99)
+CASES: tuple[tuple[Process, int, int], ...] = (
+    (independent(), 300, 2000),
+    (independent(), 1000, 1000),
+    (independent(), 10_000, 400),
+    (autoregressive(0.3), 300, 1000),
+    (autoregressive(0.5), 300, 1000),
+    (autoregressive(0.7), 300, 1000),
+    (autoregressive(0.9), 300, 1000),
+    (autoregressive(0.9, spread=1.0), 300, 1000),
+    (autoregressive(0.9, spread=2.0), 300, 1000),
+    (queue(0.8), 300, 1000),
+    (queue(0.8), 1000, 1000),
+    (queue(0.8), 20_000, 400),
+    (queue(0.9), 300, 1000),
+    (queue(0.9), 20_000, 400),
+)
+"""Source, polls a run, runs."""
+
+
+def print_tables() -> None:
+    """Print how many polls a gate needs, and where its verdicts begin."""
+    print("Smallest n that passes at 95 %, by exceedances k:")
+    ks = (0, 1, 2, 3, 5, 10, 20)
+    print("        " + "".join(f"{f'k={k}':>9}" for k in ks))
+    for q in (0.5, 0.9, 0.95, 0.99, 0.999):
+        cells = (smallest_n(k, allowed_ratio=round(1 - q, 12), confidence=0.95) for k in ks)
+        print(f"  {f'p{q * 100:g}':6}" + "".join(f"{cell or 0:9,}" for cell in cells))
+    print("Largest k that passes and smallest that fails, p99 at 95 %:")
+    for n in (300, 1000, 10_000):
+        within = [k for k in range(n // 20) if shows_within(k, n, allowed_ratio=0.01, confidence=0.95)]
+        beyond = [k for k in range(n // 20) if shows_beyond(k, n, allowed_ratio=0.01, confidence=0.95)]
+        print(f"  n = {n:6,}: PASS up to {max(within)}, FAIL from {min(beyond)}")
+
+
+def print_rates() -> None:
+    """Print how often a verdict is wrong when the truth lies on the limit."""
+    print("Truth on the limit, false PASS % / false FAIL % (polls counted as fewer in % of the runs):")
+    print(f"  {'source':24}{'n':>7}{'runs':>6}" + "".join(f"{f'p{q * 100:g}':>22}" for q in QUANTILES))
+    for process, n, runs in CASES:
+        rates = rates_on_the_limit(process, n=n, quantiles=QUANTILES, runs=runs, seed=1)
+        cells = (
+            f"{r.false_pass * 100:5.1f} /{r.false_fail * 100:5.1f} ({r.correlated * 100:5.1f})"
+            for r in rates.values()
+        )
+        print(f"  {process.name:24}{n:7,}{runs:6,}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
+
+
+def print_speed() -> None:
+    """Print what judging a million polls costs."""
+    for polls in (10_000, 100_000, 1_000_000):
+        speed = measure(polls)
+        print(
+            f"  {polls:9,} polls: {speed.wall_s:.2f} s, of it {speed.cpu_s:.2f} s on the processor, "
+            f"peak memory {speed.before_bytes / 2**20:.0f} MiB before, {speed.after_bytes / 2**20:.0f} MiB after",
+            flush=True,
+        )
+
+
+PARTS = {"tables": print_tables, "rates": print_rates, "speed": print_speed}
+
+
+def main(arguments: list[str]) -> int:
+    """Print the parts named, or all of them."""
+    unknown = [name for name in arguments if name not in PARTS]
+    if unknown:
+        print(f"part '{unknown[0]}': unknown, need one of {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    for name in arguments or PARTS:
+        PARTS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
