@@ -1,19 +1,34 @@
 """From rollups to what the endpoints answer: folds over slots, no input or output."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from monitoring.histogram import Histogram
 from monitoring.model import PoolState, WorkerState
-from monitoring.rollup import PoolRollup, RouteRollup, Slot
+from monitoring.rollup import OVERFLOW, AgentRollup, PoolRollup, RouteRollup, Slot, StatementRollup
 from monitoring.schemas import (
+    AgentMetrics,
+    AgentsMetrics,
     Distribution,
     EndpointMetrics,
     ErrorBreakdown,
+    HolderMetrics,
     PoolMetrics,
+    StatementMetrics,
+    TopStatements,
     Totals,
+    TroubleSpot,
     Window,
 )
 from monitoring.units import utc
+
+TOP = 10
+"""Length of every list of the worst."""
+
+SILENT_INTERVALS = 3.0
+"""An agent that has missed this many of its intervals is silent."""
+
+_SHORTEST_INTERVAL_S = 1.0
 
 
 def window(since_s: float, until_s: float, *, resolution_s: float) -> Window:
@@ -118,6 +133,7 @@ def pools(
 
 def _pool(name: str, rollup: PoolRollup, now: Sequence[PoolState], *, histograms: bool) -> PoolMetrics:
     fullest = max(now, key=lambda pool: pool.checked_out)
+    holders = sorted((holder for pool in now for holder in pool.holders), key=lambda holder: -holder.held_s)
     peak = max(rollup.peak, fullest.checked_out)
     capacity = fullest.capacity
     return PoolMetrics(
@@ -134,7 +150,124 @@ def _pool(name: str, rollup: PoolRollup, now: Sequence[PoolState], *, histograms
         timeouts=rollup.timeouts,
         wait=distribution(rollup.wait, histograms=histograms),
         hold=distribution(rollup.hold, histograms=histograms),
+        waiting=sum(pool.waiting for pool in now),
+        created=rollup.created,
+        invalidated=rollup.invalidated,
+        leaks=rollup.leaks,
+        workers=len(now),
+        checked_out_all_workers=sum(pool.checked_out for pool in now),
+        holders=[
+            HolderMetrics(
+                since=utc(holder.since_s),
+                held_s=holder.held_s,
+                site=holder.site,
+                request_id=holder.request_id,
+                route=holder.route,
+                leaked=holder.leaked,
+            )
+            for holder in holders[:TOP]
+        ],
     )
+
+
+def statements(slot: Slot, *, top: int = TOP, histograms: bool = False) -> TopStatements:
+    """Return the statements that take most time together, that are slowest, and that are sent most."""
+    everything = slot.statements
+    one: dict[str, StatementMetrics] = {}
+
+    def ranked(key: Callable[[StatementRollup], float]) -> list[StatementMetrics]:
+        best = heapq.nlargest(top, everything.items(), key=lambda item: key(item[1]))
+        for text, rollup in best:
+            if text not in one:
+                one[text] = _statement(text, rollup, histograms=histograms)
+        return [one[text] for text, _ in best]
+
+    return TopStatements(
+        distinct=len(everything),
+        count=sum(rollup.n for rollup in everything.values()),
+        slow=sum(rollup.slow for rollup in everything.values()),
+        by_total_time=ranked(lambda rollup: rollup.duration.sum_s),
+        by_p95=ranked(lambda rollup: rollup.duration.quantile(0.95) or 0.0),
+        by_count=ranked(lambda rollup: rollup.n),
+    )
+
+
+def _statement(text: str, rollup: StatementRollup, *, histograms: bool) -> StatementMetrics:
+    return StatementMetrics(
+        statement=text,
+        count=rollup.n,
+        errors=rollup.errors,
+        slow=rollup.slow,
+        rows=rollup.rows,
+        total_ms=rollup.duration.sum_s * 1e3,
+        duration=distribution(rollup.duration, histograms=histograms),
+    )
+
+
+def agents(slot: Slot, *, until_s: float, top: int = TOP) -> AgentsMetrics:
+    """
+    Return who polls how often, who polls too fast, and who has gone silent.
+
+    An agent's interval is the time between its first and its last request over their number less one: exact
+    whatever worker answered which. One that was seen once is compared with the median interval of the others.
+
+    Args:
+        slot: what happened.
+        until_s: end of the window [s since the epoch].
+        top: length of each list.
+    """
+    everyone = [_agent(name, rollup, until_s) for name, rollup in slot.agents.items() if name != OVERFLOW]
+    intervals = sorted(one.interval_s for one in everyone if one.interval_s is not None)
+    median_s = intervals[(len(intervals) - 1) // 2] if intervals else None
+
+    def is_silent(agent: AgentMetrics) -> bool:
+        usual_s = agent.interval_s if agent.interval_s is not None else median_s
+        return usual_s is not None and agent.silent_for_s > SILENT_INTERVALS * max(usual_s, _SHORTEST_INTERVAL_S)
+
+    silent = [agent for agent in everyone if is_silent(agent)]
+    polling = [agent for agent in everyone if agent.interval_s is not None]
+    failing = [agent for agent in everyone if agent.errors]
+    return AgentsMetrics(
+        seen=len(everyone),
+        requests=sum(rollup.n for rollup in slot.agents.values()),
+        median_interval_s=median_s,
+        silent=len(silent),
+        fastest=heapq.nsmallest(top, polling, key=lambda agent: agent.interval_s or 0.0),
+        most_silent=heapq.nlargest(top, silent, key=lambda agent: agent.silent_for_s),
+        most_errors=heapq.nlargest(top, failing, key=lambda agent: agent.errors),
+    )
+
+
+def _agent(name: str, rollup: AgentRollup, until_s: float) -> AgentMetrics:
+    first_s = rollup.first_s if rollup.first_s is not None else until_s
+    last_s = rollup.last_s if rollup.last_s is not None else until_s
+    return AgentMetrics(
+        agent=name,
+        requests=rollup.n,
+        errors=rollup.errors,
+        first_seen=utc(first_s),
+        last_seen=utc(last_s),
+        interval_s=(last_s - first_s) / (rollup.n - 1) if rollup.n > 1 else None,
+        silent_for_s=max(0.0, until_s - last_s),
+    )
+
+
+def trouble_spots(slot: Slot, *, top: int = TOP) -> list[TroubleSpot]:
+    """Return the lines of code that should not do what they do, the most expensive first."""
+    worst = heapq.nlargest(top, slot.spots.items(), key=lambda item: item[1].sum_s)
+    return [
+        TroubleSpot(
+            kind="n+1" if kind == "n+1" else "blocking",
+            route=route,
+            site=site,
+            statement=statement,
+            occurrences=spot.n,
+            most_at_once=spot.worst,
+            total_ms=spot.sum_s * 1e3,
+            max_ms=spot.max_s * 1e3,
+        )
+        for (kind, route, site, statement), spot in worst
+    ]
 
 
 def _breakdown(rollups: Iterable[RouteRollup]) -> ErrorBreakdown:

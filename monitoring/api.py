@@ -8,7 +8,7 @@ answer has to come when all of these wait for a connection.
 
 import functools
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,20 +18,24 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from monitoring import answers
+from monitoring import answers, prometheus
 from monitoring.capture.hub import logger
 from monitoring.errors import UsageError, explain
 from monitoring.model import WorkerState
 from monitoring.monitor import Monitor
+from monitoring.probe import Probe
 from monitoring.rollup import RouteRollup, Slot
 from monitoring.schemas import (
     EndpointAnswer,
     HealthAnswer,
     HealthCheck,
+    LivenessAnswer,
     MetricsAnswer,
     SelfMetrics,
     Window,
+    WorkerMetrics,
 )
+from monitoring.store import Store, Worker
 from monitoring.units import parse_duration_s, parse_instant_s, utc
 from monitoring.version import version
 
@@ -65,14 +69,14 @@ class Endpoint:
     Args:
         path: under the API prefix.
         handler: answers a request.
-        model: what it answers with.
+        model: what it answers with; None for something else than JSON.
         summary: one line for the OpenAPI document.
         parameters: its query parameters, in OpenAPI's form.
     """
 
     path: str
     handler: Callable[[Request], Awaitable[Response]]
-    model: type[BaseModel]
+    model: type[BaseModel] | None
     summary: str
     parameters: tuple[Mapping[str, object], ...] = ()
 
@@ -110,6 +114,24 @@ def endpoints_of(monitor: Monitor) -> list[Endpoint]:
             summary="Health, basic stats and connection pools",
         ),
         Endpoint(
+            path=f"{prefix}/health/ready",
+            handler=api.guarded("monitoring_ready", api.health),
+            model=HealthAnswer,
+            summary="Readiness: the same as health",
+        ),
+        Endpoint(
+            path=f"{prefix}/health/live",
+            handler=api.live,
+            model=LivenessAnswer,
+            summary="Liveness: the process answers",
+        ),
+        Endpoint(
+            path=f"{prefix}/metrics/prometheus",
+            handler=api.guarded("monitoring_prometheus", api.prometheus),
+            model=None,
+            summary="Metrics in OpenMetrics, for Prometheus",
+        ),
+        Endpoint(
             path=f"{prefix}/metrics",
             handler=api.guarded("monitoring_metrics", api.metrics),
             model=MetricsAnswer,
@@ -130,7 +152,18 @@ class Api:
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
+        # Its own, so that an answer never waits for a thread that the service's routes hold.
         self._threads = anyio.CapacityLimiter(4)
+        settings = monitor.settings
+        self._probes = [
+            Probe(
+                pool,
+                clock=monitor.clock,
+                deadline_s=settings.health_deadline_s,
+                cache_s=settings.health_cache_s,
+            )
+            for pool in monitor.pools
+        ]
 
     def guarded(
         self, name: str, handler: Callable[[Request], Awaitable[Response]]
@@ -176,6 +209,17 @@ class Api:
         answer = await self._in_thread(self.health_answer)
         return _json(answer, status=503 if answer.status == "fail" else 200, media_type="application/health+json")
 
+    async def live(self, request: Request) -> Response:  # noqa: ARG002  # an endpoint's signature
+        """Answer ``GET /api/health/live``: needs neither token, nor disk, nor database."""
+        return _json(LivenessAnswer(), media_type="application/health+json")
+
+    async def prometheus(self, request: Request) -> Response:  # noqa: ARG002  # an endpoint's signature
+        """Answer ``GET /api/metrics/prometheus``."""
+        if not prometheus.available():
+            return _problem(501, "prometheus_client is not installed; try pip install prometheus-client")
+        text = await self._in_thread(self.prometheus_answer)
+        return Response(text, headers={"Content-Type": prometheus.CONTENT_TYPE, "Cache-Control": "no-store"})
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._threads)
 
@@ -208,20 +252,43 @@ class Api:
         """Return the figures of all endpoints."""
         with self._monitor.reading() as store:
             slot, window = self._read(view)
-            states = {worker.id: _STATE.decode(worker.state) for worker in store.workers() if worker.state}
+            workers = store.workers()
+            states = _states(workers)
             return MetricsAnswer(
                 service=self._monitor.settings.service,
                 window=window,
                 totals=answers.totals(slot, length_s=window.length_s, histograms=view.histograms),
                 endpoints=answers.endpoints(slot, length_s=window.length_s, histograms=view.histograms),
                 database_pools=answers.pools(slot, states, own=store.worker_id, histograms=view.histograms),
-                monitoring=SelfMetrics(
-                    version=version(),
-                    started=utc(store.run_started_s),
-                    faults=sum(state.faults for state in states.values()),
-                    dropped=sum(state.dropped for state in states.values()),
-                ),
+                monitoring=self._self_metrics(store, workers, states),
+                statements=answers.statements(slot, histograms=view.histograms),
+                agents=answers.agents(slot, until_s=window.until.timestamp()),
+                trouble_spots=answers.trouble_spots(slot),
             )
+
+    def _self_metrics(
+        self, store: Store, workers: Sequence[Worker], states: Mapping[int, WorkerState]
+    ) -> SelfMetrics:
+        return SelfMetrics(
+            version=version(),
+            started=utc(store.run_started_s),
+            faults=sum(state.faults for state in states.values()),
+            dropped=sum(state.dropped for state in states.values()),
+            last_fault=next((state.last_fault for state in states.values() if state.last_fault), None),
+            store=str(store.path) if store.path is not None else None,
+            store_trouble=self._monitor.store_trouble,
+            workers=[
+                WorkerMetrics(pid=worker.pid, started=utc(worker.started_s), seen=utc(worker.seen_s))
+                for worker in workers
+            ],
+        )
+
+    def prometheus_answer(self) -> bytes:
+        """Return the figures since the start as OpenMetrics text."""
+        with self._monitor.reading() as store:
+            slot, _ = self._read(View())
+            pools = answers.pools(slot, _states(store.workers()), own=store.worker_id)
+            return prometheus.exposition(slot, pools)
 
     def endpoint_answer(self, name: str, view: View) -> EndpointAnswer:
         """Return the figures of a named endpoint; all zero before its first request."""
@@ -248,9 +315,11 @@ class Api:
             recent = store.read(since_s, now_s).slot
             total = answers.totals(run, length_s=1.0)
             last_minute = answers.totals(recent, length_s=max(now_s - since_s, 1e-3))
-        checks: dict[str, HealthCheck] = {}
+        checks = self._database_checks()
         for pool in pools:
-            checks[f"pool:{pool.engine}"] = _pool_check(pool.usage_ratio)
+            checks[f"pool:{pool.engine}"] = _pool_check(pool.usage_ratio, pool.waiting)
+        if monitor.store_trouble is not None:
+            checks["store"] = HealthCheck(status="warn", output="figures are kept in memory only")
         statuses = {check.status for check in checks.values()}
         return HealthAnswer(
             status="fail" if "fail" in statuses else "warn" if "warn" in statuses else "pass",
@@ -263,6 +332,22 @@ class Api:
             database_pools=pools,
             checks=checks,
         )
+
+    def _database_checks(self) -> dict[str, HealthCheck]:
+        """Ping all databases at once: the deadline holds for all of them together."""
+        for probe in self._probes:
+            probe.start()
+        deadline_s = self._monitor.clock.monotonic_s() + self._monitor.settings.health_deadline_s
+        checks: dict[str, HealthCheck] = {}
+        for probe in self._probes:
+            ping = probe.result(max(0.0, deadline_s - self._monitor.clock.monotonic_s()))
+            checks[f"database:{probe.name}"] = HealthCheck(
+                status="pass" if ping.error is None else "fail",
+                observed=ping.duration_s * 1e3 if ping.duration_s is not None else None,
+                unit="ms",
+                output=ping.error,
+            )
+        return checks
 
     def _read(self, view: View) -> tuple[Slot, Window]:
         store = self._monitor.store()
@@ -281,11 +366,20 @@ class Api:
         )
 
 
-def _pool_check(usage_ratio: float | None) -> HealthCheck:
+def _states(workers: Sequence[Worker]) -> dict[int, WorkerState]:
+    return {worker.id: _STATE.decode(worker.state) for worker in workers if worker.state}
+
+
+def _pool_check(usage_ratio: float | None, waiting: int) -> HealthCheck:
     if usage_ratio is None:
         return HealthCheck(status="pass")
     if usage_ratio >= 1.0:
-        return HealthCheck(status="warn", observed=usage_ratio, unit="ratio", output="every connection is in use")
+        return HealthCheck(
+            status="warn",
+            observed=usage_ratio,
+            unit="ratio",
+            output=f"every connection is in use, {waiting} callers are waiting",
+        )
     return HealthCheck(status="pass", observed=usage_ratio, unit="ratio")
 
 

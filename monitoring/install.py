@@ -1,13 +1,13 @@
 """`instrument` and `uninstrument`: the one line that a service adds, and the way back."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
 import anyio.to_thread
 from sqlalchemy import Engine
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 
 from monitoring.api import Endpoint, endpoints_of
 from monitoring.capture.hub import logger
@@ -184,7 +184,12 @@ def _unwrap(app: Starlette, handle: Handle) -> None:
 
 
 def _add_routes(app: Starlette, handle: Handle, endpoints: list[Endpoint], *, openapi: bool) -> None:
-    """Put our routes in front, where no catch-all hides them; one that the application has itself is left out."""
+    """
+    Add our routes where they cost the service's own routes nothing, yet no catch-all hides them.
+
+    They go to the end; before an existing route that would take them (a mount at ``/``, a ``{path:path}``). One
+    whose very path the application has itself is left out.
+    """
     existing = {getattr(route, "path", None) for route in app.router.routes}
     for endpoint in endpoints:
         if endpoint.path in existing:
@@ -194,15 +199,30 @@ def _add_routes(app: Starlette, handle: Handle, endpoints: list[Endpoint], *, op
                 endpoint.path,
             )
             continue
-        handle._routes.append(_route(app, endpoint, openapi=openapi))  # same module
-    app.router.routes[:0] = handle._routes  # same module
+        route = _route(app, endpoint, openapi=openapi)
+        routes = app.router.routes
+        routes.insert(_position(routes, endpoint.path), route)
+        handle._routes.append(route)  # same module
     _forget_openapi(app)
+
+
+def _position(routes: Sequence[BaseRoute], path: str) -> int:
+    """Return the index of the first route that would take a request to `path`; the end when none would."""
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": [], "path_params": {}}
+    for index, route in enumerate(routes):
+        match, _ = route.matches(dict(scope))
+        if match is not Match.NONE:
+            return index
+    return len(routes)
 
 
 def _route(app: Starlette, endpoint: Endpoint, *, openapi: bool) -> BaseRoute:
     add_api_route = getattr(app.router, "add_api_route", None)
     if add_api_route is None:
-        return Route(endpoint.path, endpoint.handler, methods=["GET"], include_in_schema=openapi)
+        plain: BaseRoute = _quick(Route)(
+            endpoint.path, endpoint.handler, methods=["GET"], include_in_schema=openapi
+        )
+        return plain
     # Through the router, so that dependencies of the whole application (such as a login) hold here too.
     add_api_route(
         endpoint.path,
@@ -213,9 +233,26 @@ def _route(app: Starlette, endpoint: Endpoint, *, openapi: bool) -> BaseRoute:
         tags=["monitoring"],
         include_in_schema=openapi,
         openapi_extra={"parameters": list(endpoint.parameters)} if endpoint.parameters else None,
+        route_class_override=_quick(app.router.route_class),  # type: ignore[attr-defined]  # FastAPI's router
     )
     route: BaseRoute = app.router.routes.pop()
     return route
+
+
+def _quick(base: type[Any]) -> type[Any]:
+    """
+    Derive a route class that rejects other paths at a glance.
+
+    Our routes stand before all others, and a route's own matching costs every request about 2 µs for each.
+    """
+
+    def matches(self: Any, scope: MutableMapping[str, Any]) -> tuple[Match, Any]:
+        if not scope["path"].endswith(self.path):
+            return Match.NONE, {}
+        found: tuple[Match, Any] = base.matches(self, scope)
+        return found
+
+    return type(base.__name__, (base,), {"__module__": base.__module__, "matches": matches})
 
 
 def _forget_openapi(app: Starlette) -> None:

@@ -56,23 +56,24 @@ class Recorder:
                 rollup.query.record(statement.duration_s)
                 self._statement(slot, statement)
             if observation.agent is not None:
-                slot.agent(observation.agent).record(observation.time_s, error=observation.status >= 500)
+                slot.agent(observation.agent).record(observation.time_s, error=observation.status >= 400)
             if len(statements) >= self._n_plus_one_queries:
                 self._find_n_plus_one(slot, observation.route, statements)
             for statement in statements:
                 if statement.blocking:
                     self._blocking(slot, observation.route, statement)
 
-    def statement(self, statement: Statement, route: str | None) -> None:
+    def statement(self, statement: Statement, time_s: float, route: str | None) -> None:
         """
         Count a statement that is not part of a running request.
 
         Args:
             statement: what was sent.
+            time_s: when [s since the epoch].
             route: template of the request it belongs to (a background task); None for none.
         """
         with self._lock:
-            slot = self._at(int(statement.time_s + statement.duration_s))
+            slot = self._at(int(time_s + statement.duration_s))
             self._statement(slot, statement)
             if statement.blocking:
                 self._blocking(slot, route or "", statement)

@@ -17,13 +17,17 @@ from monitoring.capture.hub import Hub, logger
 from monitoring.capture.pool import PoolCapture
 from monitoring.capture.queries import QueryCapture
 from monitoring.clock import Clock, SystemClock
+from monitoring.logfiles import LogFiles
 from monitoring.metrics import Recorder
 from monitoring.model import WorkerState
 from monitoring.rollup import Limits
 from monitoring.settings import Settings
 from monitoring.store import NewerSchemaError, Store
 
-FLUSH_EVERY_S = 1.0
+EMPTY_EVERY_S = 0.25
+"""How often what the hooks saw is recorded."""
+_TURNS_A_FLUSH = 4
+"""Every so many times it goes to the store: once a second."""
 
 _STATE = msgspec.msgpack.Encoder()
 
@@ -52,6 +56,8 @@ class Monitor:
         self.hub = Hub(settings, clock=self.clock, recorder=self._new_recorder())
         self.pools = [PoolCapture(engine, name, self.hub) for name, engine in engines]
         self._queries = [QueryCapture(engine, name, self.hub) for name, engine in engines]
+        self._files = LogFiles(settings)
+        self._files.connect(self.hub)
         self._start_lock = threading.Lock()
         self._flush_lock = threading.RLock()
         self._store: Store | None = None
@@ -80,6 +86,7 @@ class Monitor:
             query.install()
         for pool in self.pools:
             pool.install()
+        self._files.install()
 
     def remove(self) -> None:
         """Take the hooks off again and stop."""
@@ -88,6 +95,7 @@ class Monitor:
         for pool in self.pools:
             pool.remove()
         self.close()
+        self._files.remove()
 
     def ensure_started(self) -> None:
         """Open the store and start the flusher, once; cheap ever after."""
@@ -104,6 +112,7 @@ class Monitor:
             thread = threading.Thread(target=self._run, name="monitoring-flush", daemon=True)
             thread.start()
             self._thread = thread
+            self.hub.started = True
             atexit.register(self.close)
 
     def store(self) -> Store:
@@ -131,6 +140,7 @@ class Monitor:
         """Write everything out and stop; used again, it starts again."""
         with self._start_lock:
             thread, self._thread = self._thread, None
+            self.hub.started = False
         if thread is not None:
             self._stop.set()
             thread.join(timeout=5)
@@ -144,14 +154,19 @@ class Monitor:
                     self.hub.fault(error)
                 self._store.close()
                 self._store = None
+        self._files.flush()
 
     def _run(self) -> None:
-        while not self._stop.wait(FLUSH_EVERY_S):
+        turn = 0
+        while not self._stop.wait(EMPTY_EVERY_S):
+            turn += 1
             try:
-                self.flush()
-                for pool in self.pools:
-                    pool.find_leaks()
-                self.store().roll_up()
+                self.hub.empty()
+                if turn % _TURNS_A_FLUSH == 0:
+                    self.flush()
+                    for pool in self.pools:
+                        pool.find_leaks()
+                    self.store().roll_up()
             except Exception as error:  # noqa: BLE001  # the thread has to live as long as the service
                 self.hub.fault(error)
 
@@ -160,6 +175,7 @@ class Monitor:
     def flush(self) -> None:
         """Move everything recorded so far to the store."""
         with self._flush_lock:
+            self.hub.empty()
             for pool in self.pools:
                 pool.flush()
             slots = self.hub.recorder.take()
@@ -173,12 +189,11 @@ class Monitor:
 
     def state(self) -> WorkerState:
         """Return what this worker says about itself."""
-        lines = (self.hub.request_lines, self.hub.query_lines)
         return WorkerState(
             pools=[pool.state() for pool in self.pools],
             faults=self.hub.faults,
             last_fault=self.hub.last_fault,
-            dropped=self._dropped + sum(sink.dropped for sink in lines if sink is not None),
+            dropped=self._dropped + self._files.dropped,
         )
 
     @property
@@ -200,7 +215,8 @@ class Monitor:
         self._stop = threading.Event()
         self._store = None
         self._thread = None
-        self.hub.renew_ids()
+        self.hub.started = False
+        self.hub.begin_anew()
 
 
 def _after_fork(reference: "weakref.ref[Monitor]") -> None:

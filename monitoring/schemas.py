@@ -64,6 +64,17 @@ class EndpointMetrics(_Answer):
     errors: ErrorBreakdown
 
 
+class HolderMetrics(_Answer):
+    """Who has a connection at the moment."""
+
+    since: datetime
+    held_s: float
+    site: str = Field(description="file:line of the code that took it.")
+    request_id: str | None = None
+    route: str | None = None
+    leaked: bool = Field(description="Whether it is held for longer than the leak threshold.")
+
+
 class PoolMetrics(_Answer):
     """One engine's connection pool."""
 
@@ -80,6 +91,84 @@ class PoolMetrics(_Answer):
     timeouts: int = Field(description="Requests for a connection that timed out, within the window.")
     wait: Distribution
     hold: Distribution
+    waiting: int = Field(default=0, description="Callers waiting for a connection right now, all workers.")
+    created: int = Field(default=0, description="Connections opened within the window.")
+    invalidated: int = Field(default=0, description="Connections thrown away as broken within the window.")
+    leaks: int = Field(default=0, description="Connections found held for too long within the window.")
+    workers: int = Field(default=1, description="Workers that have such a pool; sizes and use are of the fullest.")
+    checked_out_all_workers: int = Field(default=0, description="checked_out, summed over the workers.")
+    holders: list[HolderMetrics] = Field(default=[], description="Who has the connections, longest first.")
+
+
+class StatementMetrics(_Answer):
+    """One statement, told apart by its parameterised text."""
+
+    statement: str
+    count: int
+    errors: int
+    slow: int = Field(description="Executions beyond the slow-query threshold.")
+    rows: int | None = Field(description="Rows returned or changed, where the driver says.")
+    total_ms: float
+    duration: Distribution
+
+
+class TopStatements(_Answer):
+    """The statements that matter most, in three orders, so many of each at most."""
+
+    distinct: int
+    count: int
+    slow: int
+    by_total_time: list[StatementMetrics]
+    by_p95: list[StatementMetrics]
+    by_count: list[StatementMetrics]
+
+
+class AgentMetrics(_Answer):
+    """One agent on the named endpoints."""
+
+    agent: str
+    requests: int
+    errors: int = Field(description="Answers of 400 and above.")
+    first_seen: datetime
+    last_seen: datetime
+    interval_s: float | None = Field(description="Mean time between two requests; None below two.")
+    silent_for_s: float = Field(description="Time from the last request to the end of the window.")
+
+
+class AgentsMetrics(_Answer):
+    """All agents on the named endpoints."""
+
+    seen: int
+    requests: int
+    median_interval_s: float | None = Field(description="Of the agents' own mean intervals.")
+    silent: int = Field(description="Agents silent for more than three times their interval.")
+    fastest: list[AgentMetrics] = Field(description="Shortest interval first.")
+    most_silent: list[AgentMetrics] = Field(description="Of the silent ones, longest silence first.")
+    most_errors: list[AgentMetrics] = Field(description="Of those with errors, most first.")
+
+
+class TroubleSpot(_Answer):
+    """A line of the service's code that should not do what it does."""
+
+    kind: Literal["n+1", "blocking"] = Field(
+        description="n+1: the same statement many times in one request; "
+        "blocking: a synchronous database call on the event loop."
+    )
+    route: str = Field(description="Route template; empty outside of a request.")
+    site: str = Field(description="file:line of the code.")
+    statement: str
+    occurrences: int
+    most_at_once: int = Field(description="Statements in the worst request.")
+    total_ms: float
+    max_ms: float
+
+
+class WorkerMetrics(_Answer):
+    """A process that serves the run."""
+
+    pid: int
+    started: datetime
+    seen: datetime = Field(description="When it last wrote to the store.")
 
 
 class SelfMetrics(_Answer):
@@ -89,6 +178,10 @@ class SelfMetrics(_Answer):
     started: datetime
     faults: int = Field(description="Exceptions inside the monitoring layer that were kept from the service.")
     dropped: int = Field(description="Events dropped because a bounded queue was full.")
+    last_fault: str | None = Field(default=None, description="The latest of the faults.")
+    store: str | None = Field(default=None, description="File that keeps the figures; None for memory only.")
+    store_trouble: str | None = Field(default=None, description="Why figures are not kept on disk as wanted.")
+    workers: list[WorkerMetrics] = Field(default=[], description="Workers that are alive.")
 
 
 class Totals(_Answer):
@@ -112,6 +205,9 @@ class MetricsAnswer(_Answer):
     endpoints: list[EndpointMetrics]
     database_pools: list[PoolMetrics]
     monitoring: SelfMetrics
+    statements: TopStatements | None = None
+    agents: AgentsMetrics | None = None
+    trouble_spots: list[TroubleSpot] = []
 
 
 class EndpointAnswer(_Answer):
@@ -121,6 +217,12 @@ class EndpointAnswer(_Answer):
     service: str
     window: Window
     endpoint: EndpointMetrics
+
+
+class LivenessAnswer(_Answer):
+    """`GET /api/health/live`: that the process answers, and nothing else."""
+
+    status: Literal["pass"] = "pass"
 
 
 class HealthCheck(_Answer):

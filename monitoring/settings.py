@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     log_backups: int = Field(5, ge=0, le=10_000, description="Rotated files kept.")
     log_max_age_s: Seconds | None = Field(None, description="Age at which a log file is rotated; None for never.")
     log_compress: bool = Field(default=False, description="Whether rotated files are gzipped.")
-    log_queue_lines: int = Field(100_000, ge=100, description="Lines waiting to be written; beyond it they drop.")
+    log_queue_lines: int = Field(20_000, ge=100, description="Lines waiting to be written; beyond it they drop.")
 
     store: bool = Field(default=True, description="False keeps figures in memory only, for this process alone.")
     store_dir: Path | None = Field(None, description="Folder of the store; None puts it beside the logs.")

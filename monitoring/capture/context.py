@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 
 class Statement(NamedTuple):
-    """One execution, as the hook saw it. The route is not known yet."""
+    """One execution, as the hook saw it. Times are monotonic: the wall clock is not asked for every statement."""
 
-    time_s: float
+    start_s: float
+    duration_s: float
     engine: str
     text: str
-    duration_s: float
     rows: int | None
     many: bool
     error: str | None
@@ -26,22 +26,20 @@ class Statement(NamedTuple):
 
 
 class RequestContext:
-    """Time and statements of one request, gathered while it runs."""
+    """
+    Time and statements of one request, gathered while it runs.
 
-    __slots__ = (
-        "done",
-        "driver_s",
-        "hub",
-        "request_id",
-        "route",
-        "scope",
-        "spilled_n",
-        "spilled_wait_s",
-        "start_s",
-        "statements",
-        "time_s",
-        "waits",
-    )
+    A plain class whose defaults stand on the class: setting few attributes is what makes it cheap to build.
+    """
+
+    route: str | None = None
+    """Route template; known once the request has been recorded."""
+    driver_s = 0.0
+    """Commits, rollbacks and spilled statements [s]: database time beside that of `statements`."""
+    spilled_n = 0
+    spilled_wait_s = 0.0
+    done = False
+    """Set when the request is over; whatever comes later (background tasks) is recorded by itself."""
 
     def __init__(
         self, hub: object, request_id: str, scope: MutableMapping[str, Any], time_s: float, start_s: float
@@ -51,15 +49,13 @@ class RequestContext:
         self.scope = scope
         self.time_s = time_s
         self.start_s = start_s
-        self.route: str | None = None
+        self.root_path: str = scope.get("root_path", "")
         self.statements: list[Statement] = []
         self.waits: list[float] = []
-        self.driver_s = 0.0
-        """Commits, rollbacks and spilled statements [s]: database time beside that of `statements`."""
-        self.spilled_n = 0
-        self.spilled_wait_s = 0.0
-        self.done = False
-        """Set once the request is recorded; whatever comes later (background tasks) is recorded by itself."""
+
+    def wall_s(self, monotonic_s: float) -> float:
+        """Return the wall clock's time of an instant during the request [s since the epoch]."""
+        return self.time_s + (monotonic_s - self.start_s)
 
     def database_s(self) -> float:
         """Return the time in database calls so far [s]."""

@@ -59,10 +59,12 @@ class PoolCapture:
         self._lock = threading.Lock()
         self._holds: set[_Hold] = set()
         self._waiting = 0
-        self._second = int(hub.clock.wall_s())
+        self._second = int(hub.wall_s())
         self._rollup = PoolRollup()
         self._base: type[Pool] | None = None
         self._listening: list[tuple[str, Any]] = []
+        self._pinging: set[int] = set()
+        """Threads whose connections are pings, not the service's."""
 
     # ---- life
 
@@ -91,12 +93,27 @@ class PoolCapture:
                 event.remove(self.engine.pool, name, listener)
         self._listening.clear()
 
-    def unwatched(self) -> Pool:
-        """Return a new pool like the engine's that is not watched: for connections outside of it."""
-        pool = self.engine.pool.recreate()
-        if self._base is not None:
-            pool.__class__ = self._base
-        return pool
+    def ping(self) -> None:
+        """
+        Ask the database for a sign of life, on a connection of its own made like the pool's.
+
+        Raises:
+            Exception: whatever the driver raises.
+        """
+        self._pinging.add(threading.get_ident())
+        try:
+            pool = self.engine.pool.recreate()
+            if self._base is not None:
+                pool.__class__ = self._base
+            connection = pool.connect()
+            try:
+                driver_connection: Any = connection.dbapi_connection
+                self.engine.dialect.do_ping(driver_connection)
+            finally:
+                connection.close()
+                pool.dispose()
+        finally:
+            self._pinging.discard(threading.get_ident())
 
     def _listen(self, name: str, listener: Any) -> None:
         event.listen(self.engine.pool, name, listener)
@@ -125,8 +142,8 @@ class PoolCapture:
                 return
             hold = _Hold(
                 fairy_id=id(fairy),
-                start_s=hub.clock.monotonic_s(),
-                time_s=hub.clock.wall_s(),
+                start_s=hub.monotonic_s(),
+                time_s=hub.wall_s(),
                 site=call_site(),
                 context=context,
             )
@@ -147,7 +164,7 @@ class PoolCapture:
         try:
             with self._lock:
                 self._waiting -= 1
-                rollup = self._at(int(self._hub.clock.wall_s()))
+                rollup = self._at(int(self._hub.wall_s()))
                 rollup.timeouts += isinstance(error, PoolTimeoutError)
                 rollup.wait.record(wait_s)
             context = current.get()
@@ -164,9 +181,9 @@ class PoolCapture:
             if not holds:
                 return
             hold: _Hold = holds.pop()
-            held_s = hub.clock.monotonic_s() - hold.start_s
+            held_s = hub.monotonic_s() - hold.start_s
             with self._lock:
-                rollup = self._at(int(hub.clock.wall_s()))
+                rollup = self._at(int(hub.wall_s()))
                 self._holds.discard(hold)
                 rollup.hold.record(held_s)
             if hold.leaked:
@@ -180,12 +197,14 @@ class PoolCapture:
             hub.fault(fault)
 
     def _on_connect(self, dbapi_connection: Any, record: Any) -> None:  # noqa: ARG002  # SQLAlchemy's signature
+        if threading.get_ident() in self._pinging:
+            return
         with self._lock:
-            self._at(int(self._hub.clock.wall_s())).created += 1
+            self._at(int(self._hub.wall_s())).created += 1
 
     def _on_invalidate(self, dbapi_connection: Any, record: Any, error: Any) -> None:  # noqa: ARG002  # SQLAlchemy's
         with self._lock:
-            self._at(int(self._hub.clock.wall_s())).invalidated += 1
+            self._at(int(self._hub.wall_s())).invalidated += 1
 
     def _on_checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:  # noqa: ARG002  # SQLAlchemy's
         self.waiting()
@@ -209,7 +228,7 @@ class PoolCapture:
     def flush(self) -> None:
         """Hand everything seen so far to the recorder."""
         with self._lock:
-            rollup = self._at(int(self._hub.clock.wall_s()))
+            rollup = self._at(int(self._hub.wall_s()))
             if not rollup.empty:
                 self._hub.recorder.pool(self.name, self._second, rollup)
             self._rollup = PoolRollup()
@@ -218,7 +237,7 @@ class PoolCapture:
     def find_leaks(self) -> None:
         """Warn, once each, of connections held for longer than the threshold."""
         threshold_s = self._hub.settings.leak_threshold_s
-        now_s = self._hub.clock.monotonic_s()
+        now_s = self._hub.monotonic_s()
         with self._lock:
             leaks = [one for one in self._holds if not one.leaked and now_s - one.start_s > threshold_s]
             for hold in leaks:
@@ -238,7 +257,7 @@ class PoolCapture:
     def state(self) -> PoolState:
         """Return the pool as it is at the moment."""
         pool = self.engine.pool
-        now_s = self._hub.clock.monotonic_s()
+        now_s = self._hub.monotonic_s()
         with self._lock:
             holds = sorted(self._holds, key=lambda hold: hold.start_s)
             waiting = self._waiting
@@ -259,7 +278,7 @@ class PoolCapture:
         route = None
         if context is not None:
             # Routing has happened by the time anybody holds a connection; mounts are named once it is over.
-            route = context.route or route_template(context.scope, "")
+            route = context.route or route_template(context.scope, context.root_path)
         return Holder(
             engine=self.name,
             since_s=hold.time_s,
@@ -286,7 +305,7 @@ def _bounds(pool: Pool) -> tuple[int | None, int | None]:
 
 
 def _watched_class(base: type[Pool], capture: PoolCapture) -> type[Pool]:
-    clock = capture._hub.clock.monotonic_s  # same module
+    clock = capture._hub.monotonic_s  # same module
 
     def connect(self: Pool) -> Any:
         capture.waiting()

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from monitoring.capture.context import RequestContext, Statement, current
-from monitoring.capture.hub import Hub, on_event_loop
+from monitoring.capture.hub import Hub, LooseStatement, on_event_loop
 from monitoring.capture.redact import redacted
 from monitoring.capture.sites import call_site, describe
 
@@ -79,7 +79,7 @@ class QueryCapture:
         self._replaced.clear()
 
     def _timed(self, original: Callable[..., Any], *, many: bool) -> Callable[..., Any]:
-        clock = self._hub.clock.monotonic_s
+        clock = self._hub.monotonic_s
         see = self._see
 
         def execute(cursor: Any, statement: str, *rest: Any, **named: Any) -> Any:
@@ -87,21 +87,21 @@ class QueryCapture:
             try:
                 answer = original(cursor, statement, *rest, **named)
             except BaseException as error:
-                see(cursor, statement, clock() - start_s, rest, many, type(error).__name__)
+                see(cursor, statement, start_s, rest, many, type(error).__name__)
                 raise
-            see(cursor, statement, clock() - start_s, rest, many, None)
+            see(cursor, statement, start_s, rest, many, None)
             return answer
 
         return execute
 
     def _timed_driver(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        clock = self._hub.clock.monotonic_s
+        clock = self._hub.monotonic_s
         hub = self._hub
 
-        def driver_call(*args: Any, **named: Any) -> Any:
+        def driver_call(connection: Any) -> Any:
             start_s = clock()
             try:
-                return original(*args, **named)
+                return original(connection)
             finally:
                 context = current.get()
                 if context is not None and context.hub is hub and not context.done:
@@ -113,13 +113,14 @@ class QueryCapture:
         self,
         cursor: Any,
         text: str,
-        duration_s: float,
+        start_s: float,
         rest: tuple[Any, ...],
         many: bool,  # noqa: FBT001  # likewise
         error: str | None,
     ) -> None:
         hub = self._hub
         try:
+            duration_s = hub.monotonic_s() - start_s
             context = current.get()
             if context is not None and context.hub is not hub:
                 context = None
@@ -129,10 +130,10 @@ class QueryCapture:
             if blocking or (context is not None and len(context.statements) >= self._many_at):
                 site = self._site(context, text)
             statement = Statement(
-                hub.clock.wall_s() - duration_s,
+                start_s,
+                duration_s,
                 self._name,
                 text,
-                duration_s,
                 rows if rows is not None and rows >= 0 else None,
                 many,
                 error,
@@ -141,13 +142,23 @@ class QueryCapture:
                 blocking,
             )
             if context is None or context.done:
-                hub.statement(statement, context)
+                hub.put(LooseStatement(hub, statement, hub.wall_s() - duration_s, context))
                 return
             context.statements.append(statement)
             if len(context.statements) >= _SPILL_AT:
-                hub.spill(context)
+                self._spill(context)
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the statement
             hub.fault(fault)
+
+    def _spill(self, context: RequestContext) -> None:
+        """Relieve a long request of its statements, so that its memory is bounded; its sums are kept."""
+        statements, context.statements = context.statements, []
+        waits, context.waits = context.waits, []
+        context.spilled_n += len(statements)
+        context.driver_s += sum(statement.duration_s for statement in statements)
+        context.spilled_wait_s += sum(waits)
+        for statement in statements:
+            self._hub.put(LooseStatement(self._hub, statement, context.wall_s(statement.start_s), context))
 
     def _site(self, context: RequestContext | None, text: str) -> str:
         """Return where the statement came from; looked for once for each endpoint and statement."""
@@ -164,10 +175,10 @@ class QueryCapture:
 
     def _before(self, *arguments: Any) -> None:
         context = arguments[4]
-        context._monitoring_start_s = self._hub.clock.monotonic_s()  # kept beside the statement it is about
+        context._monitoring_start_s = self._hub.monotonic_s()  # kept beside the statement it is about
 
     def _after(self, *arguments: Any) -> None:
         _, cursor, text, parameters, context, many = arguments
         start_s = getattr(context, "_monitoring_start_s", None)
         if start_s is not None:
-            self._see(cursor, text, self._hub.clock.monotonic_s() - start_s, (parameters,), bool(many), None)
+            self._see(cursor, text, start_s, (parameters,), bool(many), None)

@@ -50,39 +50,39 @@ class MonitoringMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one scope."""
         kind = scope["type"]
-        if kind in ("http", "websocket") and _MARK not in scope:
-            await self._measure(scope, receive, send)
-        elif kind == "lifespan":
+        if kind == "lifespan":
             await self._lifespan(scope, receive, send)
-        else:
-            # An instrumented application mounted in another one: the outer layer measures.
-            await self.app(scope, receive, send)
-
-    async def _measure(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = self._begin(scope, receive, send)
+            return
+        exchange = self._begin(kind, scope, receive, send)
         if exchange is None:
             await self.app(scope, receive, send)
             return
         token = current.set(exchange)
         try:
-            await self.app(scope, exchange.receive_hook, exchange.send)
+            await self.app(scope, exchange.receive_hook(), exchange.send)
         except BaseException as error:
             exchange.end(error)
             raise
-        else:
-            exchange.end(None)
         finally:
             current.reset(token)
+        if not exchange.done:
+            exchange.end(None)
 
-    def _begin(self, scope: Scope, receive: Receive, send: Send) -> "Exchange | None":
+    def _begin(self, kind: str, scope: Scope, receive: Receive, send: Send) -> "Exchange | None":
+        # In an instrumented application mounted in another one, the outer layer measures.
+        if _MARK in scope or kind not in ("http", "websocket"):
+            return None
         try:
-            self._on_start()
-            kind = Exchange if scope["type"] == "http" else SocketExchange
-            exchange = scope[_MARK] = kind(self._hub, self._id_header, scope, receive, send)
+            if not self._hub.started:
+                self._on_start()
+            # Not the exchange itself: it refers to the scope, and a cycle keeps the garbage collector busy.
+            scope[_MARK] = True
+            if kind == "http":
+                return Exchange(self._hub, self._id_header, scope, receive, send)
+            return SocketExchange(self._hub, self._id_header, scope, receive, send)
         except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the request
             self._hub.fault(error)
             return None
-        return exchange
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -105,18 +105,12 @@ class MonitoringMiddleware:
 class Exchange(RequestContext):
     """One HTTP request on its way through."""
 
-    __slots__ = (
-        "_end_s",
-        "_gone",
-        "_receive",
-        "_root_path",
-        "_send",
-        "_server",
-        "bytes_out",
-        "complete",
-        "id_header",
-        "status",
-    )
+    _gone = False
+    _end_s: float | None = None
+    _outcome: tuple[int, str | None] | None = None
+    status: int | None = None
+    bytes_out = 0
+    complete = False
 
     def __init__(self, hub: Hub, id_header: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         offered = None
@@ -124,22 +118,23 @@ class Exchange(RequestContext):
             if name == id_header:
                 offered = value
                 break
-        super().__init__(hub, hub.take_id(offered), scope, hub.clock.wall_s(), hub.clock.monotonic_s())
+        # What the base class does, without a second call: this runs for every request.
+        self.hub = self._hub = hub
+        self.request_id = hub.take_id(offered) if offered is not None else hub.new_id()
+        self.scope = scope
+        self.time_s = hub.wall_s()
+        self.start_s = hub.monotonic_s()
+        self.root_path = scope.get("root_path", "")
+        self.statements = []
+        self.waits = []
+        self._id_header = id_header
         self._receive = receive
         self._send = send
         # uvicorn's send is a method of its request cycle, which knows whether the client is still there.
         self._server = getattr(send, "__self__", None)
-        self._root_path: str = scope.get("root_path", "")
-        self._gone = False
-        self._end_s: float | None = None
-        self.id_header = id_header
-        self.status: int | None = None
-        self.bytes_out = 0
-        self.complete = False
 
-    @property
     def receive_hook(self) -> Receive:
-        """The server's own receive where the server tells by itself when the client leaves, ours otherwise."""
+        """Return the server's own receive where the server itself tells when the client leaves, ours otherwise."""
         return self._receive if hasattr(self._server, "disconnected") else self._watched_receive
 
     async def _watched_receive(self) -> Message:
@@ -155,125 +150,137 @@ class Exchange(RequestContext):
             if kind == "http.response.body":
                 self.bytes_out += len(message.get("body", b""))
                 if not message.get("more_body", False):
-                    return self._send_last(message)
+                    self._last()
             elif kind == "http.response.start":
                 message = self._start(message)
             elif kind == "http.response.pathsend":
-                return self._send_last(message)
+                self._last()
         except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the answer
             self._hub.fault(error)
         return self._send(message)
 
-    async def _send_last(self, message: Message) -> None:
-        gone = self._client_gone()
-        await self._send(message)
-        self._end_s = self._hub.clock.monotonic_s()
-        self.complete = not gone
+    def _last(self) -> None:
+        """Take note that the last byte is being handed to the server."""
+        self._end_s = self._hub.monotonic_s()
+        self.complete = not self._gone and not getattr(self._server, "disconnected", False)
         # After a 500 an exception may follow; it belongs to the same request. Otherwise don't wait for
         # background tasks.
         if self.status is not None and self.status < 500:
-            self._finish(None)
+            self.end(None)
 
     def _start(self, message: Message) -> Message:
         self.status = message["status"]
         headers = list(message.get("headers") or ())
-        if all(name != self.id_header for name, _ in headers):
-            headers.append((self.id_header, self.request_id.encode("ascii")))
-        if self._hub.settings.server_timing:
+        own = self._id_header
+        for name, _ in headers:
+            if name == own:
+                break
+        else:
+            headers.append((own, self.request_id.encode("ascii")))
+        if self._hub.server_timing:
             headers.append((b"server-timing", self._server_timing()))
+        # A new message: the application may use its own again.
         return {**message, "headers": headers}
 
     def _server_timing(self) -> bytes:
-        handler_ms = (self._hub.clock.monotonic_s() - self.start_s) * 1e3
+        handler_ms = (self._hub.monotonic_s() - self.start_s) * 1e3
         return (
             f"handler;dur={handler_ms:.3f}, db;dur={self.database_s() * 1e3:.3f}, "
             f"pool;dur={self.pool_wait_s() * 1e3:.3f}"
         ).encode("ascii")
 
     def end(self, error: BaseException | None) -> None:
-        """Take note that the application has returned, or raised."""
-        if self.done and error is None:
-            return
-        self._finish(error)
-
-    def _finish(self, error: BaseException | None) -> None:
+        """Take note that the answer is complete, or that the application has returned, or raised."""
+        hub = self._hub
         try:
-            if self.done:
-                if error is not None:
-                    self._hub.exception_after_answer(self, self._method(), type(error).__name__)
-                return
-            if self._end_s is None:
-                self._end_s = self._hub.clock.monotonic_s()
-            self.done = True
-            self._hub.request(self._observe(error, self._end_s), self.statements, self.waits)
+            if not self.done:
+                self.done = True
+                if self._end_s is None:
+                    self._end_s = hub.monotonic_s()
+                if error is not None or not self.complete:
+                    self._outcome = self._judge(error)
+                hub.put(self)
+            elif error is not None:
+                hub.put(_LateError(self, type(error).__name__))
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the request
-            self._hub.fault(fault)
+            hub.fault(fault)
 
-    def _observe(self, error: BaseException | None, end_s: float) -> Observation:
+    def _judge(self, error: BaseException | None) -> tuple[int, str | None]:
+        """Return what the client got, as a status, and the class of the exception behind it."""
+        if not self.complete and self._client_gone():
+            return CLIENT_GONE, None
+        if error is not None:
+            # In mid-stream the status line said 200, yet the answer is broken.
+            return (self.status if self.complete and self.status is not None else 500), type(error).__name__
+        # Returned without a complete answer: the server will make a 500 of it, or cut the connection.
+        return 500, None
+
+    def process(self) -> None:
+        """Record the request; runs later, in another thread."""
         scope = self.scope
         hub = self._hub
-        method = self._method()
-        route = self.route = route_template(scope, self._root_path)
-        status, exception = self._outcome(error)
+        route = self.route = route_template(scope, self.root_path)
+        if hub.excluded(route):
+            return
+        method = self.method()
         agent = None
         if (method, route) in hub.agent_routes:
             named = scope.get("path_params", {}).get(hub.settings.agent_parameter)
             agent = str(named)[:128] if named is not None else None
         client = scope.get("client")
-        return Observation(
+        statements = self.statements
+        status, exception = self._outcome if self._outcome is not None else (self.status or 500, None)
+        observation = Observation(
             time_s=self.time_s,
             request_id=self.request_id,
             method=method,
             route=route,
             path=scope["path"],
             status=status,
-            duration_s=end_s - self.start_s,
+            duration_s=(self._end_s or self.start_s) - self.start_s,
             database_time_s=self.database_s(),
-            queries=self.spilled_n + len(self.statements),
+            queries=self.spilled_n + len(statements),
             pool_wait_s=self.pool_wait_s(),
             client=client[0] if client else None,
             agent=agent,
             exception=exception,
             bytes_out=self.bytes_out,
         )
+        hub.record_request(observation, self, statements)
 
-    def _method(self) -> str:
+    def method(self) -> str:
+        """Return the method as it is counted."""
         method: str = self.scope["method"]
         return method
-
-    def _outcome(self, error: BaseException | None) -> tuple[int, str | None]:
-        """Return what the client got, as a status, and the class of the exception behind it."""
-        if not self.complete and self._client_gone():
-            return CLIENT_GONE, None
-        if error is not None:
-            # In mid-stream the status line said 200, yet the answer is broken.
-            name = type(error).__name__
-            return (self.status if self.complete and self.status is not None else 500), name
-        if self.status is None or self._end_s is None:
-            return 500, None
-        return self.status, None
 
     def _client_gone(self) -> bool:
         return self._gone or bool(getattr(self._server, "disconnected", False))
 
-    @property
-    def _hub(self) -> Hub:
-        hub: Hub = self.hub  # type: ignore[assignment]  # an object for the hooks, which only compare it
-        return hub
+
+class _LateError:
+    """An exception that came after the answer, from a background task."""
+
+    __slots__ = ("_exchange", "_name")
+
+    def __init__(self, exchange: Exchange, name: str) -> None:
+        self._exchange = exchange
+        self._name = name
+
+    def process(self) -> None:
+        """Count it; the request itself was answered, and recorded before."""
+        exchange = self._exchange
+        hub = exchange._hub  # same module
+        if exchange.route is not None and not hub.excluded(exchange.route):
+            hub.recorder.exception(exchange.method(), exchange.route, self._name)
 
 
 class SocketExchange(Exchange):
     """One websocket, from its handshake to its end."""
 
-    __slots__ = ("_accepted",)
+    _accepted = False
 
-    def __init__(self, hub: Hub, id_header: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(hub, id_header, scope, receive, send)
-        self._accepted = False
-
-    @property
     def receive_hook(self) -> Receive:
-        """The server's own: a client that leaves is how most websockets end."""
+        """Return the server's own: a client that leaves is how most websockets end."""
         return self._receive
 
     def send(self, message: Message) -> Awaitable[None]:
@@ -286,7 +293,7 @@ class SocketExchange(Exchange):
                     **message,
                     "headers": [
                         *(message.get("headers") or ()),
-                        (self.id_header, self.request_id.encode("ascii")),
+                        (self._id_header, self.request_id.encode("ascii")),
                     ],
                 }
             elif kind == "websocket.close" and not self._accepted:
@@ -299,10 +306,11 @@ class SocketExchange(Exchange):
             self._hub.fault(error)
         return self._send(message)
 
-    def _method(self) -> str:
+    def method(self) -> str:
+        """Return the method as it is counted."""
         return "WEBSOCKET"
 
-    def _outcome(self, error: BaseException | None) -> tuple[int, str | None]:
+    def _judge(self, error: BaseException | None) -> tuple[int, str | None]:
         if error is not None and not isinstance(error, asyncio.CancelledError):
             return 500, type(error).__name__
         if self._accepted:

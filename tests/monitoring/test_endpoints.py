@@ -124,8 +124,10 @@ def test_iso_instants(engine: Engine, install: Install, clock: FakeClock) -> Non
         ("histograms=maybe", "parameter 'histograms': not understood, got 'maybe', need true or false"),
         (
             "since=yesterday",
-            "instant 'since': not understood, got 'yesterday', "
-            "need ISO 8601 such as 2026-05-01T12:00:00Z, or seconds since the epoch",
+            (
+                "instant 'since': not understood, got 'yesterday', "
+                "need ISO 8601 such as 2026-05-01T12:00:00Z, or seconds since the epoch"
+            ),
         ),
         ("since=200&until=100", "parameter 'since': not before the end of the window, got '200'"),
         ("since=99999999999", "parameter 'since': not before the end of the window, got '99999999999'"),
