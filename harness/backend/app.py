@@ -21,6 +21,7 @@ from harness.backend.operations import ConflictError, NotFoundError
 from harness.backend.routes import agents_router, deployments_router, polled_router
 from harness.backend.sightings import Sightings
 from harness.clock import Clock, SystemClock
+from monitoring import Settings, instrument
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ def create_app(config: BackendConfig, *, clock: Clock | None = None) -> FastAPI:
 
     Raises:
         UsageError: the database URL can't be used.
+        monitoring.errors.UsageError: a ``MONITORING_*`` variable can't be used.
     """
     engine = make_engine(config)
     database = Database(engine, threads=config.threads)
@@ -51,7 +53,7 @@ def create_app(config: BackendConfig, *, clock: Clock | None = None) -> FastAPI:
             with contextlib.suppress(asyncio.CancelledError):
                 await writer
             await sightings.write()
-            engine.dispose()
+            await database.close()
 
     app = FastAPI(
         title="Deployment master",
@@ -65,7 +67,13 @@ def create_app(config: BackendConfig, *, clock: Clock | None = None) -> FastAPI:
     app.include_router(deployments_router(database, used_clock))
     app.include_router(agents_router(database, used_clock))
     _answer_errors(app)
+    instrument(app, engine=engine, settings=_monitoring(config))
     return app
+
+
+def _monitoring(config: BackendConfig) -> Settings:
+    # The load side shows where the time went, so every answer tells.
+    return Settings.load(service_version=__version__, log_dir=config.log_dir, server_timing=True)
 
 
 def _answer_errors(app: FastAPI) -> None:

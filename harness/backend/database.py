@@ -1,19 +1,22 @@
 """
 The engine, and the one way from the event loop to the database.
 
-A route calls `Database.call`: a worker thread opens a connection, works, gives it back, and only then ends. Nobody
-holds a connection while waiting for a thread, and no more threads work than there are connections, so however many
-agents come at once, each waits its turn and none for ever. docs/reference-master.md has the measurements.
+A route calls `Database.read` or `Database.write`: a worker thread takes a connection, works and gives it back
+before it does anything else. Nobody holds a connection while waiting for a thread, and there are fewer threads
+than connections, so however many agents come at once, each waits its turn and none for ever. The figures stand in
+docs/reference-master.md.
 """
 
+import asyncio
+import contextvars
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from anyio import CapacityLimiter, to_thread
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, IsolationLevel
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
@@ -24,50 +27,76 @@ T = TypeVar("T")
 
 _URL_FORM = "a form such as sqlite:///master.db or postgresql+psycopg://user:password@host/name"
 _DRIVERS = {"sqlite": "pysqlite", "postgresql": "psycopg"}
+_WRITE_ISOLATION: dict[str, IsolationLevel] = {"sqlite": "SERIALIZABLE", "postgresql": "READ COMMITTED"}
 _POOL_TIMEOUT_S = 5.0
 _CONNECT_TIMEOUT_S = 5
 _BUSY_TIMEOUT_S = 5.0
 
-# Measured one by one in docs/reference-master.md.
-_SQLITE_PRAGMAS = {
-    "foreign_keys": "ON",
-    "synchronous": "NORMAL",
-    "mmap_size": str(256 * 1024 * 1024),
-    "cache_size": str(-16 * 1024),
-}
+# For each connection; write-ahead logging is a property of the file, see `schema`. With it, NORMAL loses at most
+# the last changes at a power cut, never the file. Measured, and of no use: a bigger cache, mapped reads.
+_SQLITE_PRAGMAS = {"foreign_keys": "ON", "synchronous": "NORMAL"}
 
 
 class Database:
     """
-    An engine with its limit of calls under way.
+    An engine, and the threads that may use it.
 
     Args:
-        engine: from `make_engine`, or any other synchronous engine.
-        threads: calls under way at once, ≥ 1.
+        engine: from `make_engine`.
+        threads: calls under way at once, ≥ 1; fewer than the pool may open connections.
     """
 
     def __init__(self, engine: Engine, *, threads: int) -> None:
-        self.engine = engine
-        self._limiter = CapacityLimiter(threads)
+        self._reading = engine
+        self._writing = engine.execution_options(isolation_level=_WRITE_ISOLATION[engine.dialect.name])
+        # Half the price of anyio's worker threads, and its queue is the limit.
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="database")
 
-    async def call(self, work: Callable[[Connection], T]) -> T:
+    async def read(self, work: Callable[[Connection], T]) -> T:
         """
-        Do `work` on a pooled connection in a worker thread, in one transaction, committed when it returns.
+        Do `work`, which only reads, on a pooled connection in a worker thread.
+
+        No transaction is opened: over a network, its begin and end would each cost as much as the query.
 
         Args:
             work: gets the connection and must not keep it.
 
         Returns:
-            Whatever `work` returns.
-
-        Raises:
-            Exception: whatever `work` raises, after the transaction was rolled back.
+            Whatever `work` returns, or raises.
         """
-        return await to_thread.run_sync(self._in_transaction, work, limiter=self._limiter)
 
-    def _in_transaction(self, work: Callable[[Connection], T]) -> T:
-        with self.engine.begin() as connection:
-            return work(connection)
+        def call() -> T:
+            with self._reading.connect() as connection:
+                return work(connection)
+
+        return await self._in_thread(call)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """
+        Do `work` in one transaction in a worker thread: committed when it returns, rolled back when it raises.
+
+        Args:
+            work: gets the connection and must not keep it.
+
+        Returns:
+            Whatever `work` returns, or raises.
+        """
+
+        def call() -> T:
+            with self._writing.begin() as connection:
+                return work(connection)
+
+        return await self._in_thread(call)
+
+    async def close(self) -> None:
+        """Wait for the calls under way, then close every connection."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._reading.dispose()
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        # With the request's context, so that the monitoring layer knows whose queries these are.
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call)
 
 
 def make_engine(config: BackendConfig) -> Engine:
@@ -84,6 +113,7 @@ def make_engine(config: BackendConfig) -> Engine:
             pool_size=config.pool_size,
             max_overflow=config.max_overflow,
             pool_timeout=_POOL_TIMEOUT_S,
+            isolation_level="AUTOCOMMIT",
             connect_args=_connect_arguments(url),
         )
     )
@@ -105,7 +135,7 @@ def check_url(database_url: str) -> URL:
     Read a database URL.
 
     Returns:
-        The URL, its driver named.
+        The URL, with the driver that will be used.
 
     Raises:
         UsageError: it is none, names a database or driver that the master can't use, or a database in memory.
@@ -122,7 +152,9 @@ def check_url(database_url: str) -> URL:
         raise _bad_url(url, "only SQLite and PostgreSQL are supported", got=backend)
     if driver not in {"", _DRIVERS[backend]}:
         raise _bad_url(url, "this driver isn't supported", got=driver)
-    url = url.set(drivername=f"{backend}+{_DRIVERS[backend]}")
+    if backend == "postgresql":
+        # Without a driver's name, the choice would be SQLAlchemy's, which changed from 2.0 to 2.1.
+        url = url.set(drivername=f"{backend}+{_DRIVERS[backend]}")
     try:
         url.get_dialect().import_dbapi()
     except ImportError as fault:
@@ -158,6 +190,8 @@ def database_error(url: URL, fault: SQLAlchemyError) -> HarnessError:
         file = Path(url.database or "").absolute()
         if not file.parent.is_dir():
             cause, remedy = f"the folder '{file.parent}' does not exist", f"mkdir -p '{file.parent}'"
+        elif "not a database" in cause:
+            remedy = "another file"
         else:
             remedy = "a file in a folder that you can write"
     else:

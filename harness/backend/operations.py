@@ -1,18 +1,18 @@
 """What the master does with its database: one function an operation, each on a connection inside a transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, CursorResult, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from harness.backend.models import Agent, Deployment, DeploymentEvent
-from harness.backend.queries import agent_statement, deployment_columns, pending_statement
+from harness.backend.queries import AGENT_PARAMETER, AGENT_STATEMENT, DEPLOYMENT_COLUMNS, PENDING_STATEMENT
 from harness.backend.states import DeploymentStatus, predecessors
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 
 REGISTERED_BY_ITSELF = "agent"
 
@@ -36,7 +36,7 @@ class Page:
         more: whether there is a next page.
     """
 
-    rows: list[Row]
+    rows: Sequence[Row]
     total: int | None
     more: bool
 
@@ -100,7 +100,7 @@ def list_deployments(
     connection: Connection, *, agent_id: str | None, status: DeploymentStatus | None, limit: int, offset: int
 ) -> Page:
     """Return a page of the deployments, the newest first, of one agent or status where given."""
-    statement = select(*deployment_columns()).order_by(Deployment.created_at.desc(), Deployment.id.desc())
+    statement = select(*DEPLOYMENT_COLUMNS).order_by(Deployment.created_at.desc(), Deployment.id.desc())
     if agent_id is not None:
         statement = statement.where(Deployment.agent_id == agent_id)
     if status is not None:
@@ -110,21 +110,21 @@ def list_deployments(
     return Page(rows=rows[:limit], total=None, more=len(rows) > limit)
 
 
-def pending_deployments(connection: Connection, agent_id: str) -> list[Row]:
+def pending_deployments(connection: Connection, agent_id: str) -> Sequence[Row]:
     """
     Return what an agent still has to do, the oldest first.
 
     Raises:
         NotFoundError: the agent is unknown.
     """
-    rows = _rows(connection, pending_statement(agent_id))
+    rows = _rows(connection, PENDING_STATEMENT, {AGENT_PARAMETER: agent_id})
     if not rows:
         # Only an agent with nothing to do may be an unknown one: the others cost one statement.
         _require_agent(connection, agent_id)
     return rows
 
 
-def deployment_history(connection: Connection, deployment_id: int) -> tuple[Row, list[Row]]:
+def deployment_history(connection: Connection, deployment_id: int) -> tuple[Row, Sequence[Row]]:
     """
     Return a deployment and what was reported about it, the oldest first.
 
@@ -203,16 +203,18 @@ def record_sightings(connection: Connection, sightings: Mapping[str, datetime]) 
 
 
 def _require_agent(connection: Connection, agent_id: str) -> None:
-    if connection.execute(agent_statement(agent_id)).first() is None:
+    if connection.execute(AGENT_STATEMENT, {AGENT_PARAMETER: agent_id}).first() is None:
         raise NotFoundError(f"there is no agent with the id '{agent_id}'")
 
 
 def _deployment(connection: Connection, deployment_id: int) -> Row:
-    found = _rows(connection, select(*deployment_columns()).where(Deployment.id == deployment_id))
+    found = _rows(connection, select(*DEPLOYMENT_COLUMNS).where(Deployment.id == deployment_id))
     if not found:
         raise NotFoundError(f"there is no deployment {deployment_id}")
     return found[0]
 
 
-def _rows(connection: Connection, statement: Any) -> list[Row]:
-    return [dict(row) for row in connection.execute(statement).mappings()]
+def _rows(
+    connection: Connection, statement: Select[*tuple[Any, ...]], parameters: Row | None = None
+) -> Sequence[Row]:
+    return connection.execute(statement, parameters).mappings().all()

@@ -1,5 +1,6 @@
 """The endpoints. Each checks its input, does one operation in a worker thread and answers a typed body."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -53,7 +54,7 @@ def agents_router(database: Database, clock: Clock) -> APIRouter:
                 connection, agent_id=body.id or uuid4().hex, name=body.name, now=clock.utc_now()
             )
 
-        return AgentAnswer(**await database.call(work))
+        return AgentAnswer(**await database.write(work))
 
     @router.get("")
     async def list_agents(limit: LimitQuery = 100, offset: OffsetQuery = 0) -> AgentsAnswer:
@@ -62,7 +63,7 @@ def agents_router(database: Database, clock: Clock) -> APIRouter:
         def work(connection: Connection) -> operations.Page:
             return operations.list_agents(connection, limit=limit, offset=offset)
 
-        page = await database.call(work)
+        page = await database.read(work)
         return AgentsAnswer(agents=[AgentAnswer(**row) for row in page.rows], total=page.total or 0)
 
     return router
@@ -79,7 +80,7 @@ def deployments_router(database: Database, clock: Clock) -> APIRouter:
         def work(connection: Connection) -> operations.Row:
             return operations.create_deployment(connection, **body.model_dump(), now=clock.utc_now())
 
-        answer = DeploymentAnswer(**await database.call(work))
+        answer = DeploymentAnswer(**await database.write(work))
         response.headers["Location"] = f"/api/deployments/{answer.id}"
         return answer
 
@@ -97,17 +98,17 @@ def deployments_router(database: Database, clock: Clock) -> APIRouter:
                 connection, agent_id=agent_id, status=status, limit=limit, offset=offset
             )
 
-        page = await database.call(work)
+        page = await database.read(work)
         return DeploymentsAnswer(deployments=[DeploymentAnswer(**row) for row in page.rows], more=page.more)
 
     @router.get("/{deployment_id}", responses=_UNKNOWN_DEPLOYMENT)
     async def read_deployment(deployment_id: DeploymentIdPath) -> DeploymentHistoryAnswer:
         """Read a deployment with everything that was reported about it."""
 
-        def work(connection: Connection) -> tuple[operations.Row, list[operations.Row]]:
+        def work(connection: Connection) -> tuple[operations.Row, Sequence[operations.Row]]:
             return operations.deployment_history(connection, deployment_id)
 
-        deployment, events = await database.call(work)
+        deployment, events = await database.read(work)
         return DeploymentHistoryAnswer(
             deployment=DeploymentAnswer(**deployment), events=[EventAnswer(**event) for event in events]
         )
@@ -119,7 +120,7 @@ def deployments_router(database: Database, clock: Clock) -> APIRouter:
         def work(connection: Connection) -> operations.Row:
             return operations.report_progress(connection, deployment_id, **body.model_dump(), now=clock.utc_now())
 
-        return DeploymentAnswer(**await database.call(work))
+        return DeploymentAnswer(**await database.write(work))
 
     return router
 
@@ -133,10 +134,10 @@ def polled_router(database: Database, clock: Clock, sightings: Sightings, faults
         """List what an agent still has to do, the oldest first."""
         await faults.strike()
 
-        def work(connection: Connection) -> list[operations.Row]:
+        def work(connection: Connection) -> Sequence[operations.Row]:
             return operations.pending_deployments(connection, agent_id)
 
-        rows = await database.call(work)
+        rows = await database.read(work)
         sightings.note(agent_id, clock.utc_now())
         return PendingAnswer(agent_id=agent_id, deployments=[DeploymentAnswer(**row) for row in rows])
 

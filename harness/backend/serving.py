@@ -5,6 +5,9 @@ The port is claimed before anything else, so that a taken one is said at once; t
 date; then the server starts, and only when it answers is it announced.
 """
 
+import asyncio
+import contextlib
+import errno
 import functools
 import json
 import logging
@@ -20,7 +23,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from harness.backend.app import create_app
@@ -29,6 +32,7 @@ from harness.backend.database import make_sole_engine
 from harness.backend.schema import upgrade
 from harness.backend.server import Listening
 from harness.errors import HarnessError, UsageError, explain
+from monitoring.errors import MonitoringError
 
 KEEP_ALIVE_S = 75
 """How long an idle connection is kept. Agents come each ten seconds: uvicorn's 5 s would be too short."""
@@ -82,7 +86,11 @@ def _prepare(config: BackendConfig) -> None:
 
 
 def _serve_alone(config: BackendConfig, claimed: socket.socket, announce: Callable[[], None]) -> None:
-    server = _Server(_settings(create_app(config)), announce)
+    try:
+        app = create_app(config)
+    except MonitoringError as fault:
+        raise UsageError(str(fault)) from fault
+    server = _Server(_settings(lambda: _quiet_when_cut_off(app)), announce)
     try:
         server.run(sockets=[claimed])
     except SystemExit as ended:
@@ -96,10 +104,10 @@ def _serve_together(
     _Workers(_settings(factory, workers=workers), claimed, announce).run()
 
 
-def _settings(app: FastAPI | Callable[[], FastAPI], *, workers: int = 1) -> uvicorn.Config:
+def _settings(factory: Callable[[], ASGIApp], *, workers: int = 1) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
-        factory=not isinstance(app, FastAPI),
+        factory,
+        factory=True,
         workers=workers,
         lifespan="on",
         # The monitoring layer writes a better line for each request, and at a lower price.
@@ -113,9 +121,23 @@ def _settings(app: FastAPI | Callable[[], FastAPI], *, workers: int = 1) -> uvic
     )
 
 
-def _worker_app(config: BackendConfig, supervisor_pid: int) -> FastAPI:
+def _worker_app(config: BackendConfig, supervisor_pid: int) -> ASGIApp:
     _end_with(supervisor_pid)
-    return create_app(config)
+    return _quiet_when_cut_off(create_app(config))
+
+
+def _quiet_when_cut_off(app: ASGIApp) -> ASGIApp:
+    """
+    Spare a person the traceback of a request that the server's stop cut off.
+
+    Only that stop cancels requests, after `_GRACE_S`; uvicorn then answers a 500 for the missing response.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return answer
 
 
 class _Server(uvicorn.Server):
@@ -179,9 +201,12 @@ def _claim(listening: Listening) -> Iterator[socket.socket]:
             explain("option", "--host", fault=f"no such address: {fault.strerror}", got=listening.host)
         ) from fault
     except OSError as fault:
-        remedy = "another --port, or 0 for a free one"
+        port = "another --port, or 0 for a free one"
+        remedy = port if fault.errno != errno.EADDRNOTAVAIL else "a --host that is this machine's"
         raise HarnessError(
-            explain("address", where, fault=f"can't be listened on: {fault.strerror}", remedy=remedy)
+            explain(
+                "address", where, fault=f"can't be listened on: {os.strerror(fault.errno or 0)}", remedy=remedy
+            )
         ) from fault
     with claimed:
         yield claimed

@@ -54,7 +54,7 @@ class Sightings:
             record_sightings(connection, taken)
 
         try:
-            await self._database.call(record)
+            await self._database.write(record)
         except SQLAlchemyError as fault:
             _log.warning("last_seen_at of %d agents not written, will try again: %s", len(taken), fault)
             # What was noted meanwhile is newer.
