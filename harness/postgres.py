@@ -156,17 +156,28 @@ def find_binaries() -> tuple[PostgresBinaries, ...]:
     The package comes first, so that everybody tests against the same version; then ``pg_config --bindir`` and the
     places where the systems put it, the newest first.
     """
-    found: list[PostgresBinaries] = []
-    seen: set[Path] = set()
+    found: dict[Path, PostgresBinaries] = {}
     for folder, embedded in _candidate_folders():
-        resolved = folder.resolve()
-        if resolved in seen or not (folder / "postgres").is_file() or not (folder / "initdb").is_file():
-            continue
-        seen.add(resolved)
-        version = _server_version(folder)
-        if version is not None and int(version.split(".")[0]) >= OLDEST_MAJOR:
-            found.append(PostgresBinaries(folder=folder, version=version, embedded=embedded))
-    return tuple(found)
+        binaries = binaries_in(folder, embedded=embedded) if folder.resolve() not in found else None
+        if binaries is not None:
+            found[folder.resolve()] = binaries
+    return tuple(found.values())
+
+
+def binaries_in(folder: Path, *, embedded: bool = False) -> PostgresBinaries | None:
+    """
+    Return the installation in a folder, or None when there is none that can be used.
+
+    Args:
+        folder: that should hold ``postgres`` and ``initdb``.
+        embedded: whether it may be copied to another folder; see `PostgresBinaries`.
+    """
+    if not (folder / "postgres").is_file() or not (folder / "initdb").is_file():
+        return None
+    version = _server_version(folder)
+    if version is None or int(version.split(".")[0]) < OLDEST_MAJOR:
+        return None
+    return PostgresBinaries(folder=folder, version=version, embedded=embedded)
 
 
 @contextmanager

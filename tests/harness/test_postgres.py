@@ -1,7 +1,5 @@
 """The server of our own: it comes on every kind of account, and it goes with its owner whatever happens."""
 
-# ruff: noqa: SIM300  # assert expected == actual is the project's order
-
 import json
 import os
 import pwd
