@@ -59,12 +59,12 @@ def write_plots(
     Raises:
         HarnessError: the folder can't be written.
     """
+    note = f"{result.run.scenario.name}, {result.run.id}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        return tuple(_write(planned, folder, note) for planned in _plan(result, columns, ticks))
     except OSError as fault:
         raise cannot_write(folder, fault) from fault
-    note = f"{result.run.scenario.name}, {result.run.id}"
-    return tuple(_write(planned, folder, note) for planned in _plan(result, columns, ticks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +78,15 @@ class _Planned:
 
 
 def _write(planned: _Planned, folder: Path, note: str) -> Plot:
-    path, svg = None, None
-    if planned.draw is not None:
-        figure = planned.draw()
-        path = folder / f"{planned.name}.png"
-        with atomic_path(path) as temporary:
-            save_png(figure, temporary, note=note)
-        svg = to_svg(figure, planned.name)
+    path = folder / f"{planned.name}.png"
+    if planned.draw is None:
+        # What an earlier rendering drew there is no longer true.
+        path.unlink(missing_ok=True)
+        return Plot(name=planned.name, title=planned.title, caption=planned.caption, path=None, svg=None)
+    figure = planned.draw()
+    with atomic_path(path) as temporary:
+        save_png(figure, temporary, note=note)
+    svg = to_svg(figure, planned.name)
     return Plot(name=planned.name, title=planned.title, caption=planned.caption, path=path, svg=svg)
 
 

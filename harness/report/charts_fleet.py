@@ -280,7 +280,10 @@ def _kinds(columns: Columns) -> list[tuple[str, Bools]]:
     found = sorted(((k, m) for k, m in found if m.any()), key=lambda item: (-int(item[1].sum()), item[0]))
     # As many as there are looks; where that does not do, the last look is for the rest together.
     shown_count = len(found) if len(found) <= _LOOKS else _LOOKS - 1
-    shown = [(f"{label_text(kind)}: {int(mask.sum()):,}", mask) for kind, mask in found[:shown_count]]
+    shown = [
+        (f"{label_text(kind, widest_in=1.05, size_pt=9.5)}: {int(mask.sum()):,}", mask)
+        for kind, mask in found[:shown_count]
+    ]
     rest = found[shown_count:]
     if rest:
         mask = np.logical_or.reduce([m for _, m in rest])
@@ -350,10 +353,11 @@ def _agent_axis(axes: Axes, columns: Columns, order: Ints, *, named: bool) -> No
         axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.set_ylabel(f"{count:,} agents, by their place in the interval [row]")
         return
-    names = [label_text(columns.agents[i], longest=16) for i in order]
+    size_pt = 7.5 if count > 12 else 8.0
+    names = [label_text(columns.agents[i], widest_in=1.2, size_pt=size_pt) for i in order]
     axes.yaxis.set_major_locator(FixedLocator(list(range(count))))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda _, i: names[i] if i is not None and i < count else ""))
-    axes.tick_params(axis="y", labelsize=7.5 if count > 12 else 8, length=2)
+    axes.tick_params(axis="y", labelsize=size_pt, length=2)
     axes.set_ylabel("Agent, by its place in the interval" if count > 20 else "Agent")
     axes.hlines(range(count), *axes.get_xlim(), color=GRID, lw=0.5, zorder=0.5)
 

@@ -20,6 +20,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
@@ -290,17 +291,37 @@ def thin(x: Floats, y: Floats, *, columns: int = 700, rows: int = 260) -> tuple[
     return kept.astype(np.int64), counts.astype(np.int64)
 
 
-def label_text(text: str, *, longest: int = 24) -> str:
-    """Return text from outside as a label: one line, cut to length, only glyphs that the plots' font has."""
-    glyphs = _glyphs()
-    kept = "".join(c if ord(c) in glyphs else "?" for c in plain(text, longest=longest))
+_FINE_DPI = 720
+"""Resolution to measure text at: fine enough that hinting rounds no width."""
+
+
+def label_text(text: str, *, widest_in: float, size_pt: float) -> str:
+    """
+    Return text from outside as a label: one line, cut to a width, only glyphs that the plots' font has.
+
+    Args:
+        text: from anywhere.
+        widest_in: room for it [inches].
+        size_pt: size it is drawn at [pt].
+    """
+    font = _font()
+    font.set_size(size_pt, _FINE_DPI)
+    glyphs = font.get_charmap()
+    # More characters than this fit nowhere; it bounds the loop below.
+    kept = "".join(c if ord(c) in glyphs else "?" for c in plain(text, longest=80))
     # A legend silently leaves out labels that begin with an underscore.
-    return f" {kept}" if kept.startswith("_") else kept
+    kept = f" {kept}" if kept.startswith("_") else kept
+    while kept:
+        font.set_text(kept)
+        # Freetype counts in 64ths of a pixel.
+        if font.get_width_height()[0] / 64 / _FINE_DPI <= widest_in:
+            return kept
+        kept = f"{kept[:-2].rstrip()}…" if len(kept) > 2 else ""
+    return kept
 
 
-@functools.cache
-def _glyphs() -> frozenset[int]:
-    return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
+def _font() -> FT2Font:
+    return get_font(findfont(FontProperties(family="DejaVu Sans")))
 
 
 def save_png(figure: Figure, path: Path, *, note: str) -> None:
@@ -317,7 +338,7 @@ def save_png(figure: Figure, path: Path, *, note: str) -> None:
         figure.text(
             1 - 0.3 / width_in,
             1 - 0.12 / height_in,
-            label_text(note, longest=60),
+            label_text(note, widest_in=4.2, size_pt=9),
             va="top",
             ha="right",
             color=MUTED,

@@ -142,7 +142,7 @@ def draw_distribution(
         gid="response",
     )
     if len(finite) < n:
-        _shade_failed(axes, len(finite) / n, last_share)
+        _shade_failed(axes, (n - len(finite)) / n, last_share)
     _mark_limits(axes, limits, times)
     _mark_quantiles(axes, limits, times)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, handlelength=2.2, borderaxespad=0.2)
@@ -287,8 +287,8 @@ def _shares_shown(last_share: float) -> list[float]:
     return sorted(kept)
 
 
-def _shade_failed(axes: Axes, answered_ratio: float, last_share: float) -> None:
-    start, edge = _nines(np.array([min(answered_ratio, last_share), last_share]))
+def _shade_failed(axes: Axes, failed_ratio: float, last_share: float) -> None:
+    start, edge = _nines(np.array([min(1 - failed_ratio, last_share), last_share]))
     axes.axvspan(
         start,
         edge,
@@ -298,7 +298,7 @@ def _shade_failed(axes: Axes, answered_ratio: float, last_share: float) -> None:
         alpha=0.35,
         lw=0,
         gid="failed",
-        label=f"failed: {format_ratio(1 - answered_ratio)}",
+        label=f"failed: {format_ratio(failed_ratio)}",
     )
 
 

@@ -45,7 +45,7 @@ def render_html(result: Result, plots: Sequence[Plot]) -> str:
     """
     verdict = result.verdict
     return _template().render(
-        title=f"{verdict.status.value}: {result.run.scenario.name}, {result.run.id}",
+        title=plain(f"{verdict.status.value}: {result.run.scenario.name}, {result.run.id}"),
         status=verdict.status.value,
         sentence=verdict_sentence(result),
         unfinished=state_sentence(result.run),

@@ -150,10 +150,11 @@ def test_a_scenario_is_one_clause() -> None:
 
 def test_a_target_tells_what_was_wrong_with_it_on_purpose() -> None:
     target = replace(run_of().target, delay_s=0.6, error_ratio=0.05, version=None, database=None)
-    assert (
-        "embedded at http://127.0.0.1:40123, 100,000 deployments, artificial delay 600 ms, artificial errors 5.00 %"
-        == target_text(target)
+    expected = (
+        "embedded at http://127.0.0.1:40123, 100,000 deployments,"
+        " artificial delay 600 ms, artificial errors 5.00 %"
     )
+    assert expected == target_text(target)
 
 
 def test_a_pass_says_on_how_many_polls() -> None:
