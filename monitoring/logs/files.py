@@ -157,6 +157,19 @@ def rotated_files(path: Path) -> list[Path]:
     return [found[number] for number in sorted(found, reverse=True)]
 
 
+def size_on_disk(path: Path) -> int:
+    """Return the size of all files of a log together, of those that can be seen [bytes]."""
+    try:
+        paths = [*rotated_files(path), path]
+    except OSError:
+        return 0
+    total = 0
+    for one in paths:
+        with contextlib.suppress(OSError):  # not there, or moved on: this is for a progress bar
+            total += one.stat().st_size
+    return total
+
+
 def _open_current(
     path: Path, stack: contextlib.ExitStack, unreadable: list[str], sleep: Callable[[float], None]
 ) -> tuple[LogFile | None, bool]:
