@@ -23,8 +23,8 @@ import msgspec
 from monitoring.logs.files import LogFile, open_together
 from monitoring.logs.lines import Instant
 
-DISORDER_S: Final = 60.0
-"""How far a line may stand from its place in time: the writers' batches, a disk that hung, a clock set right."""
+DISORDER_S: Final = 3600.0
+"""How far a line may stand from its place in time: the writers' batches, a disk that hung, a clock set back."""
 
 _LONGEST_LINE_BYTES: Final = 1 << 20
 # Within what `datetime` can hold by more than the disorder, so that it can be added and taken away.

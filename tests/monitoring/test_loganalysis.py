@@ -13,11 +13,11 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def write(folder: Path) -> tuple[Path, Path]:
-    """Two hundred polls a second apart, one in ten failing, each with a statement; rotated and compressed."""
+    """Two hundred polls a minute apart, one in ten failing, each with a statement; rotated and compressed."""
     paths = folder / "master-backend.log", folder / "database-queries.log"
     files = [RotatingFile(path, max_bytes=8_000, backups=9, max_age_s=None, compress=True) for path in paths]
     for number in range(200):
-        time_s = NOON_S + number
+        time_s = NOON_S + number * 60
         failed = number % 10 == 9
         files[0].append(
             format_request(
@@ -74,7 +74,7 @@ def test_a_folder_of_logs_is_analysed(tmp_path: Path) -> None:
 
 def test_a_window_is_cut_and_files_outside_are_skipped(tmp_path: Path) -> None:
     request_log, query_log = write(tmp_path)
-    since, until = NOON + timedelta(seconds=150), NOON + timedelta(seconds=169.9)
+    since, until = NOON + timedelta(minutes=150), NOON + timedelta(minutes=169.9)
     analysis = analyse_logs(request_log, query_log, since=since, until=until)
     assert (analysis.since, analysis.until) == (since, until)
     assert (analysis.requests, analysis.messages, analysis.queries) == (20, 2, 20)

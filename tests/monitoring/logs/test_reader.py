@@ -132,31 +132,32 @@ def test_bounds_are_inclusive_and_cut_lines_within_a_file(tmp_path: Path) -> Non
 @pytest.mark.parametrize("compressed", [False, True])
 def test_files_outside_of_the_window_are_not_read(tmp_path: Path, compressed: bool) -> None:  # noqa: FBT001  # table
     """Only their first and last lines are looked at; those still tell how far back the logs reach."""
-    for number, hour in ((4, 0), (3, 1), (2, 2), (1, 3)):
-        content = line(hour * 3600) + line(hour * 3600 + 3500)
+    day_s = 24 * 3600
+    for number, day in ((4, 0), (3, 1), (2, 2), (1, 3)):
+        content = line(day * day_s) + line(day * day_s + 80_000)
         if compressed:
             (tmp_path / f"a.log.{number}.gz").write_bytes(gzip.compress(content))
         else:
             (tmp_path / f"a.log.{number}").write_bytes(content)
-    (tmp_path / "a.log").write_bytes(line(4 * 3600))
-    times, coverage = read(tmp_path / "a.log", since=NOON + 1.5 * HOUR, until=NOON + 2.98 * HOUR)
-    assert times == [3600 + 3500, 7200, 7200 + 3500]
+    (tmp_path / "a.log").write_bytes(line(4 * day_s))
+    times, coverage = read(tmp_path / "a.log", since=NOON + 36 * HOUR, until=NOON + 70.9 * HOUR)
+    assert times == [day_s + 80_000, 2 * day_s, 2 * day_s + 80_000]
     # The end of a compressed file is known from the begin of the next.
     assert (coverage.files_read, coverage.files_skipped) == (2, 3)
-    assert (coverage.held_since, coverage.held_until) == (NOON, NOON + 4 * HOUR)
+    assert (coverage.held_since, coverage.held_until) == (NOON, NOON + 96 * HOUR)
     assert coverage.lines == 4
 
 
 def test_a_file_whose_last_lines_are_torn_is_still_placed_in_time(tmp_path: Path) -> None:
     (tmp_path / "a.log.1").write_bytes(b"torn\n" + line(0) + line(1) + b'{"time":"2026-')
     (tmp_path / "a.log").write_bytes(line(7200))
-    assert read(tmp_path / "a.log", since=NOON + HOUR)[1].files_skipped == 1
+    assert read(tmp_path / "a.log", since=NOON + 1.1 * HOUR)[1].files_skipped == 1
 
 
 def test_a_file_without_a_readable_line_is_read_to_count_them(tmp_path: Path) -> None:
     (tmp_path / "a.log.1").write_bytes(b"foreign\n")
     (tmp_path / "a.log").write_bytes(line(7200))
-    assert read(tmp_path / "a.log", since=NOON + HOUR)[1].bad_lines == 1
+    assert read(tmp_path / "a.log", since=NOON + 1.1 * HOUR)[1].bad_lines == 1
 
 
 def test_a_line_a_little_out_of_place_is_found(tmp_path: Path) -> None:
@@ -164,6 +165,13 @@ def test_a_line_a_little_out_of_place_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.log.1").write_bytes(line(0) + line(100))
     (tmp_path / "a.log").write_bytes(line(101) + line(99.5))
     assert read(tmp_path / "a.log", until=NOON + timedelta(seconds=99.9))[0] == [0, 99.5]
+
+
+def test_a_clock_set_back_hides_nothing(tmp_path: Path) -> None:
+    """By less than an hour: the file ends before the window begins, and yet has lines in it."""
+    (tmp_path / "a.log.1").write_bytes(line(0) + line(1800) + line(300))
+    (tmp_path / "a.log").write_bytes(line(400) + line(2000))
+    assert read(tmp_path / "a.log", since=NOON + timedelta(seconds=1000))[0] == [1800, 2000]
 
 
 TORN = {
