@@ -79,6 +79,9 @@ def judge_answer(status: int, body: bytes) -> str | None:
         return f"http-{status}"
     try:
         _DOCUMENT.decode(body)
+        if not body.isascii():
+            # Parts that are only passed over were not looked at closely.
+            body.decode("utf-8")
     except (msgspec.DecodeError, UnicodeDecodeError):
         return BAD_JSON
     return None

@@ -20,7 +20,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 import gevent
+from locust import events
 from locust.exception import StopTest
+from locust.main import main
 
 from harness.errors import ExitCode, HarnessError, UsageError, explain
 from harness.load.agents import PollingAgent
@@ -187,6 +189,23 @@ class Conductor:
         if words is not None:
             sys.stderr.write(f"\n{words}\n")
             sys.stderr.flush()
+
+
+def run_directly(scenario: str) -> None:
+    """
+    Run Locust with a scenario that was itself started as a program, as in ``python locustfiles/x.py --help``.
+
+    Locust answers ``--help`` before it has read the scenario that ``-f`` names, so that options of a scenario are
+    never in it (its issue 2917). Here they are.
+
+    Args:
+        scenario: path of the file.
+    """
+    if {"-h", "--help"} & set(sys.argv):
+        parser_made: Any = events.init_command_line_parser
+        parser_made.add_listener(Conductor().add_options)
+    sys.argv[1:1] = ["-f", scenario]
+    main()  # type: ignore[no-untyped-call]  # Locust types some of its functions
 
 
 def _refuse_distribution(options: Any) -> None:

@@ -63,7 +63,7 @@ class Target:
         self.polls = 0
         self.request_ids: Counter[str] = Counter()
         self.by_agent: Counter[str] = Counter()
-        self.started_s = time.monotonic()
+        self.first_poll_s: float | None = None
 
 
 class Peer(asyncio.Protocol):
@@ -120,7 +120,10 @@ class Peer(asyncio.Protocol):
             asyncio.get_running_loop().call_later(self.delay_s(), self.send, options.body)
 
     def delay_s(self) -> float:
-        options, since_s = self.target.options, time.monotonic() - self.target.started_s
+        target, options, now_s = self.target, self.target.options, time.monotonic()
+        if target.first_poll_s is None:
+            target.first_poll_s = now_s
+        since_s = now_s - target.first_poll_s
         if options.stall_at <= since_s < options.stall_at + options.stall_for:
             return options.stall_at + options.stall_for - since_s
         return options.delay
@@ -175,7 +178,7 @@ def main() -> None:
     parser.add_argument("--status", type=int, default=200)
     parser.add_argument("--body", default="[]")
     parser.add_argument("--delay", type=float, default=0.0)
-    parser.add_argument("--stall-at", type=float, default=1e9)
+    parser.add_argument("--stall-at", type=float, default=1e9, help="after the first poll")
     parser.add_argument("--stall-for", type=float, default=0.0)
     parser.add_argument("--close-each", action="store_true")
     parser.add_argument("--close-idle", type=float, default=0.0)

@@ -1,0 +1,94 @@
+"""The command line that starts the load."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UsageError
+from harness.load.command import SCENARIO_FILE, LoadOptions, locust_command
+from harness.load.options import add_options, read_options
+from harness.schedule import PhaseModel
+
+
+def parse(command: list[str]) -> LoadOptions:
+    """Read a command as Locust's parser does: our options from the real code, Locust's from stand-ins."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host")
+    parser.add_argument("--users", type=int)
+    parser.add_argument("--run-time", type=lambda text: int(text.removesuffix("s")))
+    parser.add_argument("--locustfile")
+    parser.add_argument("--headless", action="store_true")
+    parser.add_argument("--only-summary", action="store_true")
+    parser.add_argument("--exit-code-on-error", type=int)
+    parser.add_argument("--loglevel")
+    add_options(parser)
+    parsed = parser.parse_args(command[3:])
+    return read_options(parsed, host=parsed.host, agents=parsed.users)
+
+
+def options(**changed: object) -> LoadOptions:
+    values = {
+        "host": "http://127.0.0.1:8000",
+        "agents": 50,
+        "interval_s": 10.0,
+        "run_time_s": 70.0,
+        "seed": 7,
+        "samples_dir": Path("runs/x"),
+    }
+    return LoadOptions(**(values | changed))
+
+
+def test_builds_a_headless_locust_that_judges_nothing() -> None:
+    assert locust_command(options()) == [
+        *(sys.executable, "-m", "locust", "--locustfile", str(SCENARIO_FILE)),
+        *("--headless", "--only-summary", "--exit-code-on-error", "0", "--loglevel", "INFO"),
+        *("--host", "http://127.0.0.1:8000", "--users", "50", "--run-time", "70s"),
+        *("--interval", "10.0", "--seed", "7", "--phase-model", "uniform", "--jitter", "0.0"),
+        *("--request-timeout", "10.0", "--warmup", "0.0", "--samples-dir", "runs/x"),
+    ]
+
+
+def test_the_scenario_it_names_is_there() -> None:
+    assert SCENARIO_FILE.is_file()
+
+
+durations = st.floats(min_value=1e-9, max_value=1e6).map(lambda value: round(value, 9))
+
+
+@given(
+    st.builds(
+        LoadOptions,
+        host=st.just("https://staging.example.org/base"),
+        agents=st.integers(min_value=1, max_value=10**6),
+        interval_s=durations,
+        run_time_s=st.none() | st.integers(min_value=60, max_value=10**6).map(float),
+        seed=st.integers(min_value=0, max_value=2**64),
+        samples_dir=st.none() | st.just(Path("a folder/with spaces")),
+        phase_model=st.sampled_from([str(model) for model in PhaseModel]),
+        jitter_ratio=st.floats(min_value=0, max_value=1),
+        request_timeout_s=durations,
+        warmup_s=st.floats(min_value=0, max_value=59).map(lambda value: round(value, 9)),
+        agents_file=st.none() | st.just(Path("agents.txt")),
+    )
+)
+def test_what_is_built_is_what_is_read(built: LoadOptions) -> None:
+    """No option loses a digit on its way through the command line."""
+    assert built == parse(locust_command(built))
+
+
+@pytest.mark.parametrize("prefix", ["agent-", "-starts-with-a-dash", "", "with space"])
+def test_any_prefix_survives(prefix: str) -> None:
+    assert prefix == parse(locust_command(options(agent_id_prefix=prefix))).agent_id_prefix
+
+
+@pytest.mark.parametrize(("run_time_s", "shown"), [(2.5, "2.5 s"), (0.0, "0 s"), (0.4, "0.4 s")])
+def test_refuses_what_locust_could_not_read(run_time_s: float, shown: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        locust_command(options(run_time_s=run_time_s))
+    assert str(caught.value) == (
+        f"option '--run-time': not a number of whole seconds, got {shown}, need 1 s or more"
+    )

@@ -1,0 +1,80 @@
+"""The closing summary of a plain run."""
+
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.load.tally import RunFacts, Tally, describe, quantile_s
+from tests.harness.load.test_recorder import sample
+
+FACTS = RunFacts(agents=50, measured_s=60.0, intended=300, retries=0, samples="runs/x/samples.jsonl")
+
+
+def test_shows_times_errors_and_what_was_missed() -> None:
+    """Of 299 polls 298 took 4 ms from the intended start, one failed: the worst percent holds it."""
+    tally = Tally()
+    for number in range(298):
+        tally.add(sample(number, new_connection=number < 50))
+    tally.add(sample(298, status=None, error="timeout", new_connection=True))
+    assert describe(tally, FACTS).splitlines() == [
+        "299 of 300 intended polls sent in 60.0 s by 50 agents, 1 missed, 1 failed (timeout 1)",
+        "response time  p50  4.00 ms  p95  4.00 ms  p99  4.00 ms  from the intended start, failures infinite",
+        "service time   p50  3.90 ms  p95  3.90 ms  p99  3.90 ms  from sending, answered polls only",
+        "start lag      p50   100 µs  p95   100 µs  p99   100 µs  of this machine, or of agents still busy",
+        "connections    51 opened",
+        "samples        runs/x/samples.jsonl",
+    ]
+
+
+def test_a_run_of_failures_took_forever() -> None:
+    tally = Tally()
+    for number in range(3):
+        tally.add(sample(number, status=500, error="http-500"))
+    tally.add(sample(4, status=None, error="connection-refused"))
+    lines = describe(tally, FACTS).splitlines()
+    assert "4 failed (http-500 3, connection-refused 1)" in lines[0]
+    assert lines[1].startswith("response time  p50        ∞  p95        ∞  p99        ∞")
+    assert lines[2].startswith("service time   p50        ?  p95        ?  p99        ?")
+
+
+def test_an_empty_run_knows_no_times() -> None:
+    lines = describe(Tally(), FACTS).splitlines()
+    assert lines[0].startswith("0 of 300 intended polls sent in 60.0 s by 50 agents, 300 missed, 0 failed")
+    assert lines[1].startswith("response time  p50        ?  p95        ?  p99        ?")
+
+
+def test_polls_meant_for_the_warmup_are_left_out() -> None:
+    """The intended start decides, as it does for the schedule's own count."""
+    tally = Tally(warmup_s=1.0)
+    tally.add(sample(4, start_s=1.5, end_s=1.6))  # meant for 0.8 s, sent late
+    tally.add(sample(5))  # meant for 1.0 s
+    assert tally.sent == 1
+    assert len(tally.response_times_s) == 1
+
+
+def test_repeated_polls_are_told() -> None:
+    facts = RunFacts(agents=1, measured_s=1.0, intended=1, retries=3, samples="x")
+    assert "connections    0 opened, 3 polls sent anew after an idle close" in describe(Tally(), facts)
+
+
+@pytest.mark.parametrize(
+    ("values", "q", "expected"),
+    [
+        # nearest rank: the least value that q of all do not exceed
+        ([3.0, 1.0, 2.0, 4.0], 0.5, 2.0),
+        ([1.0], 0.99, 1.0),
+        ([float(v) for v in range(1, 101)], 0.99, 99.0),
+        ([], 0.5, None),
+    ],
+)
+def test_quantiles_are_by_nearest_rank(values: list[float], q: float, expected: float | None) -> None:
+    assert expected == quantile_s(array("d", values), q)
+
+
+@given(st.lists(st.floats(min_value=0, max_value=1e3), min_size=1), st.sampled_from([0.5, 0.95, 0.99, 1.0]))
+def test_a_quantile_is_one_of_the_values_and_leaves_the_right_share_below(values: list[float], q: float) -> None:
+    quantile = quantile_s(array("d", values), q)
+    assert quantile in values
+    assert sum(value <= quantile for value in values) >= q * len(values) - 1e-9

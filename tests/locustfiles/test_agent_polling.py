@@ -1,0 +1,533 @@
+"""The scenario as a user runs it: plain Locust in a process of its own against a real server in another."""
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from harness.load.command import SCENARIO_FILE, LoadOptions, locust_command
+from harness.model import PENDING_ROUTE, ServerTiming
+from harness.rundir import RunDirectory, StoredSamples, read_samples, read_ticks
+from harness.schedule import Schedule
+from tests.harness.load.polled import polled_server
+from tests.harness.load.test_connection import CERTIFICATE
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Done:
+    """A Locust process that has ended."""
+
+    code: int
+    output: str
+    directory: RunDirectory
+
+    @property
+    def stored(self) -> StoredSamples:
+        return read_samples(self.directory.samples)
+
+    @property
+    def last_line(self) -> str:
+        return self.output.strip().splitlines()[-1]
+
+
+class Locust:
+    """A Locust process; use as a context manager."""
+
+    def __init__(
+        self, folder: Path, *arguments: str, before: Callable[[], None] | None = None, headless: bool = True
+    ) -> None:
+        self.folder = folder
+        self.log = folder / "output.txt"
+        command = [sys.executable, "-m", "locust", "-f", str(SCENARIO_FILE), *arguments]
+        if headless:
+            command += ["--headless", "--only-summary", "--samples-dir", str(folder / "samples")]
+        self.directory = RunDirectory(folder / "samples")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                preexec_fn=before,  # noqa: PLW1509  # sets a limit and starts no thread
+            )
+
+    def __enter__(self) -> "Locust":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def wait_for_samples(self, lines: int, *, path: Path | None = None) -> None:
+        """Wait until the samples file has as many lines, its header included."""
+        path = path or self.directory.samples
+        deadline_s = time.monotonic() + 60
+        while not path.exists() or path.read_bytes().count(b"\n") < lines:
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline_s, self.log.read_text()
+            time.sleep(0.05)
+
+    def end(self) -> Done:
+        code = self.process.wait(timeout=90)
+        return Done(code=code, output=self.log.read_text(), directory=self.directory)
+
+
+def run(folder: Path, *arguments: str, before: Callable[[], None] | None = None) -> Done:
+    with Locust(folder, *arguments, before=before) as locust:
+        return locust.end()
+
+
+def intended(schedule: Schedule, end_s: float) -> list[float]:
+    """Return every intended start before the end, in order."""
+    return sorted(
+        schedule.intended_start_s(agent, k)
+        for agent in range(schedule.agents)
+        for k in range(schedule.count_before(agent, end_s))
+    )
+
+
+def starts(stored: StoredSamples) -> list[float]:
+    return sorted(sample.intended_start_s for sample in stored.samples)
+
+
+def errors(stored: StoredSamples) -> dict[str | None, int]:
+    return dict(Counter(sample.error for sample in stored.samples))
+
+
+def opened(stored: StoredSamples) -> int:
+    return sum(sample.new_connection is True for sample in stored.samples)
+
+
+def test_fifty_agents_poll_on_their_schedule(tmp_path: Path) -> None:
+    """Every intended poll is sent once and leaves one sample; the target counts the same connections and ids."""
+    with polled_server("--agents", "50") as server:
+        done = run(tmp_path, "-u", "50", "-t", "2s", "--interval", "500ms", "--seed", "5", "--host", server.url)
+        counts = server.counts()
+    assert done.code == 0, done.output
+    stored, schedule = done.stored, Schedule(seed=5, agents=50, interval_s=0.5)
+    assert (stored.header.agents, stored.header.interval_s, stored.header.seed) == (50, 0.5, 5)
+    assert (stored.header.host, stored.header.scenario) == (server.url, "agent-polling")
+    assert datetime.fromisoformat(stored.header.origin_utc).tzinfo is not None
+    assert stored.torn_lines == 0
+    assert intended(schedule, 2.0) == starts(stored)
+    assert errors(stored) == {None: 200}
+    assert opened(stored) == counts["connections"] == 50
+    assert len({sample.request_id for sample in stored.samples}) == counts["request_ids"] == counts["polls"] == 200
+    assert {f"node-{n}": 4 for n in range(50)} == counts["by_agent"]
+    for sample in stored.samples:
+        assert sample.intended_start_s <= sample.start_s <= sample.end_s
+        assert (sample.name, sample.method, sample.status, sample.bytes_in) == (PENDING_ROUTE, "GET", 200, 2)
+        assert sample.server == ServerTiming(handler_s=0.0015, database_s=0.0005, pool_wait_s=0.00025)
+    agent_of = {
+        sample.intended_start_s % 0.5: sample.agent for sample in stored.samples if sample.intended_start_s < 0.5
+    }
+    assert len(set(agent_of.values())) == 50, "the phases are spread over the interval, one agent in each slot"
+    assert len(read_ticks(done.directory.generator)) >= 1
+    assert "200 of 200 intended polls sent in 2.00 s by 50 agents, 0 missed, 0 failed\n" in done.output
+    assert done.last_line == f"samples        {done.directory.samples}"
+
+
+def test_agents_in_step_when_asked_for(tmp_path: Path) -> None:
+    with polled_server() as server:
+        done = run(
+            tmp_path,
+            *("-u", "10", "-t", "2s", "--interval", "1s", "--phase-model", "sync", "--host", server.url),
+        )
+    assert starts(done.stored) == [0.0] * 10 + [1.0] * 10
+
+
+def test_a_stall_is_not_hidden(tmp_path: Path) -> None:
+    """
+    Polls held up are sent late and timed from their intended start, the older ones are missed, and afterwards the
+    schedule is where it was.
+    """
+    with polled_server("--agents", "20", "--stall-at", "1.25", "--stall-for", "1.75") as server:
+        done = run(tmp_path, "-u", "20", "-t", "4s", "--interval", "500ms", "--host", server.url)
+        counts = server.counts()
+    stored = done.stored
+    every = intended(Schedule(seed=1, agents=20, interval_s=0.5), 4.0)
+    assert set(starts(stored)) <= set(every)
+    assert len(set(starts(stored))) == len(stored.samples) == counts["polls"]
+    missed = len(every) - len(stored.samples)
+    assert 20 <= missed <= 60, "two or three polls of each agent had their whole interval pass in the stall"
+    assert f", {missed} missed, 0 failed\n" in done.output
+    assert max(sample.response_time_s for sample in stored.samples) > 1.2
+    owed = [sample for sample in stored.samples if sample.start_lag_s > 0.1]
+    assert len(owed) >= 10, "the polls owed after the stall waited for it, and their response time says so"
+    assert all(sample.response_time_s >= sample.service_time_s + 0.1 for sample in owed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kinds"),
+    [
+        # a success that is no JSON, as a proxy's page is none
+        (("--body", "<html>"), {"bad-json": 20}),
+        # the target's own errors, with whatever body
+        (("--status", "503"), {"http-503": 20}),
+        # a redirect is not followed
+        (("--status", "302"), {"http-302": 20}),
+        # no answer in time
+        (("--delay", "30"), {"timeout": 20}),
+    ],
+)
+def test_a_bad_answer_is_an_error_of_its_kind(
+    tmp_path: Path, arguments: tuple[str, ...], kinds: dict[str, int]
+) -> None:
+    with polled_server(*arguments) as server:
+        done = run(
+            tmp_path,
+            *("-u", "10", "-t", "1s", "--interval", "500ms", "--request-timeout", "400ms", "--host", server.url),
+            *("--agent-id-prefix", "agent-"),
+        )
+    assert kinds == errors(done.stored)
+    assert done.code == 1, "Locust's own rule: any failed request"
+
+
+def test_a_target_that_dies_leaves_a_sample_for_each_poll(tmp_path: Path) -> None:
+    with polled_server("--agents", "20", "--exit-after", "30") as server:
+        done = run(tmp_path, "-u", "20", "-t", "2s", "--interval", "500ms", "--host", server.url)
+    stored = done.stored
+    assert intended(Schedule(seed=1, agents=20, interval_s=0.5), 2.0) == starts(stored)
+    kinds = errors(stored)
+    assert kinds[None] == 29
+    assert set(kinds) <= {None, "connection-refused", "connection-closed", "connection-reset"}
+    assert "51 failed" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "connections"),
+    [
+        # kept open: one for each agent
+        ((), 10),
+        # closed after each answer
+        (("--close-each",), 40),
+        # closed between two polls, as uvicorn does with agents that come each ten seconds
+        (("--close-idle", "0.2"), 40),
+    ],
+)
+def test_connections_are_counted(tmp_path: Path, arguments: tuple[str, ...], connections: int) -> None:
+    with polled_server("--agents", "10", *arguments) as server:
+        done = run(tmp_path, "-u", "10", "-t", "2s", "--interval", "500ms", "--host", server.url)
+        counts = server.counts()
+    assert errors(done.stored) == {None: 40}
+    assert opened(done.stored) == counts["connections"] == connections
+    assert counts["polls"] == 40
+
+
+@pytest.mark.parametrize("how", [(), ("--drop-by-reset",)])
+def test_a_close_that_crosses_a_poll_is_repeated_and_told(tmp_path: Path, how: tuple[str, ...]) -> None:
+    """The idle-close race is the client's to handle: no error, one sample, and the count in the summary."""
+    with polled_server("--agents", "10", "--drop-every", "7", *how) as server:
+        done = run(tmp_path, "-u", "10", "-t", "2s", "--interval", "250ms", "--host", server.url)
+        counts = server.counts()
+    assert errors(done.stored) == {None: 80}
+    repeated = counts["polls"] - 80
+    assert repeated > 5
+    assert opened(done.stored) == counts["connections"] == 10 + repeated
+    assert f"{repeated} polls sent anew after an idle close\n" in done.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_and_keeps_every_sample(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C once: polls in flight get their answer, everything is written, the exit code is Locust's 0."""
+    with polled_server("--agents", "20", "--delay", "0.3") as server:
+        with Locust(tmp_path, "-u", "20", "-t", "60s", "--interval", "1s", "--host", server.url) as locust:
+            locust.wait_for_samples(30)
+            locust.process.send_signal(number)
+            done = locust.end()
+        counts = server.counts()
+    stored = done.stored
+    assert done.code == 0, done.output
+    assert errors(stored) == {None: counts["polls"]}
+    assert len(stored.samples) == counts["request_ids"]
+    assert stored.torn_lines == 0
+    assert "Traceback" not in done.output
+    assert done.last_line == f"samples        {done.directory.samples}"
+
+
+def test_polls_that_hang_when_the_run_is_ended_are_called_interrupted(tmp_path: Path) -> None:
+    with (
+        polled_server("--agents", "5", "--delay", "60") as server,
+        Locust(
+            tmp_path, "-u", "5", "-t", "60s", "--interval", "1s", "--request-timeout", "50s", "--host", server.url
+        ) as locust,
+    ):
+        locust.wait_for_samples(1)
+        while server.counts()["polls"] < 5:
+            time.sleep(0.05)
+        locust.process.send_signal(signal.SIGINT)
+        done = locust.end()
+    assert errors(done.stored) == {"interrupted": 5}
+    assert done.code == 0, "what we broke off ourselves is not the target's failure"
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with (
+        polled_server("--agents", "5", "--delay", "60") as server,
+        Locust(tmp_path, "-u", "5", "-t", "60s", "--interval", "1s", "--host", server.url) as locust,
+    ):
+        locust.wait_for_samples(1)
+        while server.counts()["polls"] < 1:
+            time.sleep(0.02)
+        locust.process.send_signal(signal.SIGINT)
+        while "Shutting down" not in locust.log.read_text():
+            time.sleep(0.02)
+        locust.process.send_signal(signal.SIGINT)
+        done = locust.end()
+    assert done.code == 130
+    assert "Traceback" not in done.output
+
+
+def test_a_signal_while_the_target_is_asked_for_its_agents(tmp_path: Path) -> None:
+    """Before the first poll there is nothing to keep, and nothing is left."""
+    with hanging_listener() as port, Locust(tmp_path, "-u", "1", "--host", f"http://127.0.0.1:{port}") as locust:
+        while "Starting Locust" not in locust.log.read_text():
+            time.sleep(0.02)
+        time.sleep(0.2)
+        locust.process.send_signal(signal.SIGINT)
+        done = locust.end()
+    assert done.code == 130
+    assert "Traceback" not in done.output
+    assert not done.directory.path.exists()
+
+
+def test_kill_9_leaves_a_readable_file(tmp_path: Path) -> None:
+    """At most the last half second of samples is gone, and at most the last line is torn."""
+    with polled_server("--agents", "20") as server:
+        with Locust(tmp_path, "-u", "20", "--interval", "200ms", "--host", server.url) as locust:
+            locust.wait_for_samples(100)
+            locust.process.kill()
+            done = locust.end()
+        counts = server.counts()
+    assert done.code == -signal.SIGKILL
+    stored = done.stored
+    assert stored.torn_lines <= 1
+    # The polls of two intervals between two flushes, and as many again for a slow machine.
+    assert counts["polls"] - 400 <= len(stored.samples) <= counts["polls"]
+    assert len(stored.samples) >= 99
+
+
+def test_a_full_disk_ends_the_run_with_one_line(tmp_path: Path) -> None:
+    """Exit 1, the file named last of all, and whole lines up to there."""
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    with polled_server("--agents", "20") as server:
+        done = run(
+            tmp_path,
+            *("-u", "20", "-t", "60s", "--interval", "200ms", "--host", server.url),
+            before=small_files,
+        )
+    assert done.code == 1
+    assert done.last_line == (
+        f"agent-polling: file '{done.directory.samples}': can't be written: File too large; "
+        "try another folder with --out, or free space"
+    )
+    assert done.output.count("can't be written") == 1
+    assert done.stored.torn_lines == 0
+    assert len(done.stored.samples) > 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        # no target named
+        ((), 2, "option '--host': missing; try --host with the target's URL, http://127.0.0.1:8000"),
+        # nobody there
+        (
+            ("--host", "http://127.0.0.1:9"),
+            1,
+            "target 'http://127.0.0.1:9': no answer: connection-refused; try starting it, or another --host",
+        ),
+        # no fleet
+        (
+            ("--host", "http://127.0.0.1:9", "-u", "0"),
+            2,
+            "schedule 'agents': no agents, got 0, need 1 or more",
+        ),
+        # a folder that is a file
+        (
+            ("--host", "http://127.0.0.1:9", "--agent-id-prefix", "a", "--samples-dir", "/dev/null"),
+            1,
+            "folder '/dev/null': can't be made: File exists; try another --samples-dir",
+        ),
+        # several processes would each have a part of the schedule
+        (
+            ("--host", "http://127.0.0.1:9", "--master"),
+            2,
+            (
+                "option '--master': the schedule and the samples belong to one process; "
+                "try a single process, which drives thousands of agents"
+            ),
+        ),
+    ],
+)
+def test_what_cannot_work_is_told_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, text: str
+) -> None:
+    """No traceback, nothing left behind, and the reason on the last line."""
+    log = tmp_path / "output.txt"
+    with log.open("wb") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "locust", "-f", str(SCENARIO_FILE), "--headless", *arguments],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            timeout=60,
+            check=False,
+        )
+    assert code == done.returncode
+    assert log.read_text().strip().splitlines()[-1] == f"agent-polling: {text}"
+    assert "Traceback" not in log.read_text()
+    assert [log] == list(tmp_path.iterdir())
+
+
+def test_a_folder_with_samples_is_not_written_again(tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "samples.jsonl").write_text("precious")
+    done = run(tmp_path, "--host", "http://127.0.0.1:9", "--agent-id-prefix", "a")
+    assert done.code == 1
+    assert done.last_line == (
+        f"agent-polling: folder '{tmp_path / 'samples'}': holds the samples of another run; "
+        "try another --samples-dir"
+    )
+    assert done.directory.samples.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("server_arguments", "arguments", "agents", "warning"),
+    [
+        # the target has no list: ids are made up
+        (
+            (),
+            (),
+            {"agent-0001", "agent-0002", "agent-0003"},
+            (
+                "/api/agents answered 404: polling with made-up ids agent-0001 to agent-0003; "
+                "name the real ones with --agents-file"
+            ),
+        ),
+        # it has a list, with nobody in it
+        (("--agents", "0"), (), {"agent-0001", "agent-0002", "agent-0003"}, "/api/agents lists no agent: "),
+        # it has fewer than there are users
+        (
+            ("--agents", "2"),
+            (),
+            {"node-0", "node-1"},
+            "/api/agents has 2 agents for 3 users: several users poll with the same id",
+        ),
+        # a prefix asks nobody
+        ((), ("--agent-id-prefix", "web/"), {"web/0001", "web/0002", "web/0003"}, None),
+    ],
+)
+def test_who_the_agents_are(
+    tmp_path: Path,
+    server_arguments: Sequence[str],
+    arguments: Sequence[str],
+    agents: set[str],
+    warning: str | None,
+) -> None:
+    with polled_server(*server_arguments) as server:
+        done = run(tmp_path, "-u", "3", "-t", "1s", "--interval", "1s", "--host", server.url, *arguments)
+        asked = server.counts()["by_agent"]
+    assert agents == {sample.agent for sample in done.stored.samples}
+    assert {agent.replace("/", "%2F") for agent in agents} == set(asked)
+    assert (warning or "") in done.output
+    assert (warning is None) == ("WARNING" not in done.output)
+
+
+def test_a_target_is_verified_by_default(tmp_path: Path) -> None:
+    """A certificate nobody vouches for ends the run before its first poll; SSL_CERT_FILE makes one known."""
+    with polled_server("--agents", "3", "--certificate", str(CERTIFICATE), scheme="https") as server:
+        refused = run(tmp_path, "-u", "3", "-t", "1s", "--host", server.url)
+        os.environ["SSL_CERT_FILE"] = str(CERTIFICATE)
+        try:
+            done = run(tmp_path, "-u", "3", "-t", "1s", "--interval", "1s", "--host", server.url)
+        finally:
+            del os.environ["SSL_CERT_FILE"]
+    assert refused.code == 1
+    assert refused.last_line == (
+        f"agent-polling: target '{server.url}': no answer: tls; try starting it, or another --host"
+    )
+    assert errors(done.stored) == {None: 3}
+
+
+def test_the_harness_runs_it_by_its_own_command(tmp_path: Path) -> None:
+    """Failed polls are the harness's to judge: the exit code is 0, and the folder may exist already."""
+    directory = RunDirectory(tmp_path / "run.partial")
+    directory.path.mkdir()
+    with polled_server("--agents", "5", "--status", "500") as server:
+        command = locust_command(
+            LoadOptions(
+                host=server.url, agents=5, interval_s=0.5, run_time_s=2.0, seed=3, samples_dir=directory.path
+            )
+        )
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    stored = read_samples(directory.samples)
+    assert intended(Schedule(seed=3, agents=5, interval_s=0.5), 2.0) == starts(stored)
+    assert errors(stored) == {"http-500": 20}
+
+
+def test_the_web_ui_starts_runs_one_after_another(tmp_path: Path) -> None:
+    """Started by Locust's UI instead of its command line: a folder of its own for the run, closed at its end."""
+    with (
+        polled_server("--agents", "5") as server,
+        Locust(
+            tmp_path,
+            *("-u", "5", "-t", "2s", "--interval", "500ms", "--host", server.url),
+            *("--autostart", "--autoquit", "0", "--web-host", "127.0.0.1", "--web-port", "0"),
+            headless=False,
+        ) as locust,
+    ):
+        done = locust.end()
+    assert done.code == 0, done.output
+    (folder,) = (tmp_path / "runs").iterdir()
+    stored = read_samples(folder / "samples.jsonl")
+    assert intended(Schedule(seed=1, agents=5, interval_s=0.5), 2.0) == starts(stored)
+    assert "20 of 20 intended polls sent" in done.output
+
+
+def test_help_has_a_group_of_our_own(tmp_path: Path) -> None:
+    """Started as a program, the scenario shows its options; Locust shows its own only, and names near misses."""
+    done = subprocess.run(
+        [sys.executable, str(SCENARIO_FILE), "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    ours = done.stdout.partition("Agent polling:")[2]
+    for option in ("--interval", "--seed", "--phase-model", "--samples-dir", "--request-timeout", "--warmup"):
+        assert option in ours
+    near_miss = run(tmp_path, "--intervall", "1s")
+    assert near_miss.code == 2
+    assert "Did you mean '--interval'?" in near_miss.output
+
+
+@contextlib.contextmanager
+def hanging_listener() -> Iterator[int]:
+    """Listen and never answer: the backlog takes the connection."""
+
+    with socket.create_server(("127.0.0.1", 0), backlog=5) as listener:
+        yield listener.getsockname()[1]
