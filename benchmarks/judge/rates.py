@@ -7,6 +7,7 @@ import numpy as np
 from benchmarks.judge.processes import Process
 from harness.columns import Columns, Floats
 from harness.judge.gates import Evidence, judge
+from harness.judge.intervals import shows_beyond, shows_within
 from harness.judge.summary import summarise
 from harness.model import PENDING_ROUTE, Finding, Gate, SampleHeader, Status
 
@@ -22,11 +23,15 @@ class Rates:
     Args:
         false_pass: share of runs judged PASS.
         false_fail: share of runs judged FAIL.
+        naive_pass: share of runs that would pass if their polls were taken as independent.
+        naive_fail: share of runs that would fail then.
         correlated: share of runs whose polls counted as fewer than they were.
     """
 
     false_pass: float
     false_fail: float
+    naive_pass: float
+    naive_fail: float
     correlated: float
 
 
@@ -117,13 +122,26 @@ def rates_on_the_limit(
         Quantile → the rates of wrong verdicts.
     """
     gates = [quantile_gate(q, process.quantile(q)) for q in quantiles]
-    wrong = np.zeros((len(gates), 3))
+    wrong = np.zeros((len(gates), 5))
     for run in range(runs):
         values = process.draw(np.random.default_rng(seed + run), n)
         for i, finding in enumerate(findings_of(values, gates)):
-            lost = finding.effective_n is not None and finding.effective_n < n
-            wrong[i] += (finding.status is Status.PASS, finding.status is Status.FAIL, lost)
+            exceedances = finding.exceedances or 0
+            allowed = round(1 - quantiles[i], 12)
+            wrong[i] += (
+                finding.status is Status.PASS,
+                finding.status is Status.FAIL,
+                shows_within(exceedances, n, allowed_ratio=allowed, confidence=finding.gate.confidence),
+                shows_beyond(exceedances, n, allowed_ratio=allowed, confidence=finding.gate.confidence),
+                finding.effective_n is not None and finding.effective_n < n,
+            )
     return {
-        q: Rates(false_pass=float(w[0]), false_fail=float(w[1]), correlated=float(w[2]))
+        q: Rates(
+            false_pass=float(w[0]),
+            false_fail=float(w[1]),
+            naive_pass=float(w[2]),
+            naive_fail=float(w[3]),
+            correlated=float(w[4]),
+        )
         for q, w in zip(quantiles, wrong / runs, strict=True)
     }
