@@ -25,7 +25,7 @@ from harness.rundir import RunDirectory, read_result, read_run, read_samples
 pytestmark = pytest.mark.slow
 
 HARNESS = str(Path(sys.executable).with_name("harness"))
-SHORT = ["--agents", "20", "--interval", "500ms", "--run-time", "6s", "--deployments", "2000"]
+SHORT = ["--agents", "20", "--interval", "500ms", "--warmup", "1s", "--run-time", "6s", "--deployments", "2000"]
 
 
 def run(*arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
