@@ -76,7 +76,8 @@ def assert_healthy(done: subprocess.CompletedProcess[str], out: Path) -> RunDire
     assert RunState.FINISHED == read_run(directory).state
     assert 200 == result.summary.intended == result.summary.sent + result.summary.missed
     assert result.server is not None
-    assert abs(result.server.requests - result.summary.sent) <= 20
+    # The target answers for whole seconds: up to one more at either end, at 40 polls a second.
+    assert 0 <= result.server.requests - result.summary.sent <= 80
     return directory
 
 
