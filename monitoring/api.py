@@ -276,7 +276,8 @@ class Api:
             dropped=sum(state.dropped for state in states.values()),
             last_fault=next((state.last_fault for state in states.values() if state.last_fault), None),
             store=str(store.path) if store.path is not None else None,
-            store_trouble=self._monitor.store_trouble,
+            store_trouble=self._monitor.store_trouble
+            or (f"{store.unreadable} damaged rows left out" if store.unreadable else None),
             workers=[
                 WorkerMetrics(pid=worker.pid, started=utc(worker.started_s), seen=utc(worker.seen_s))
                 for worker in workers

@@ -64,6 +64,7 @@ class Monitor:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._dropped = 0
+        self._in_memory_for_want = False
         self.store_trouble: str | None = None
         """Why figures are kept in memory although settings want them on disk; None when all is well."""
         self._started_s: float | None = None
@@ -128,6 +129,7 @@ class Monitor:
             try:
                 return open_store(path, clock=self.clock, limits=self.limits)
             except (OSError, sqlite3.Error) as error:
+                self._in_memory_for_want = True
                 self.store_trouble = f"{path}: {error}"
                 logger.warning(
                     "monitoring: store '%s' can't be used (%s); figures stay in memory, for this process alone",
@@ -173,19 +175,51 @@ class Monitor:
     # ---- figures
 
     def flush(self) -> None:
-        """Move everything recorded so far to the store."""
+        """Move everything recorded so far to the store; what can't be stored is kept for the next time."""
         with self._flush_lock:
             self.hub.empty()
             for pool in self.pools:
                 pool.flush()
             slots = self.hub.recorder.take()
+            packed = [(second, slot.pack()) for second, slot in slots]
             try:
-                self.store().append(
-                    [(second, slot.pack()) for second, slot in slots], state=_STATE.encode(self.state())
-                )
+                self._living_store().append(packed, state=_STATE.encode(self.state()))
             except sqlite3.Error as error:
                 self._dropped += self.hub.recorder.put_back(slots)
-                self.hub.fault(error)
+                self._note_trouble(error)
+            else:
+                if not self._in_memory_for_want:
+                    self.store_trouble = None
+
+    def _living_store(self) -> Store:
+        """Return the store; begin anew when somebody has taken its file away."""
+        store = self.store()
+        if store.path is not None and not store.path.exists():
+            logger.warning("monitoring: store '%s' has gone, begun anew", store.path)
+            self._drop_store()
+            store = self.store()
+        return store
+
+    def _note_trouble(self, error: sqlite3.Error) -> None:
+        store = self._store
+        if store is None or store.path is None:
+            self.hub.fault(error)
+            return
+        if self.store_trouble is None:
+            logger.warning(
+                "monitoring: store '%s' can't be written (%s); figures wait in memory", store.path, error
+            )
+        self.store_trouble = f"{store.path}: {error}"
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            # Not busy, not full: damaged. Opening it again moves it aside.
+            self._drop_store()
+            move_aside(store.path, str(error), clock=self.clock)
+
+    def _drop_store(self) -> None:
+        if self._store is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._store.close()
+            self._store = None
 
     def state(self) -> WorkerState:
         """Return what this worker says about itself."""
@@ -213,10 +247,14 @@ class Monitor:
         self._start_lock = threading.Lock()
         self._flush_lock = threading.RLock()
         self._stop = threading.Event()
+        # Not closed: its locks on the file are the parent's.
         self._store = None
         self._thread = None
+        self.hub.recorder = self._new_recorder()
         self.hub.started = False
         self.hub.begin_anew()
+        for pool in self.pools:
+            pool.reset_after_fork()
 
 
 def _after_fork(reference: "weakref.ref[Monitor]") -> None:
@@ -240,16 +278,32 @@ def open_store(path: Path, *, clock: Clock, limits: Limits) -> Store:
     """
     try:
         return Store(path, clock=clock, limits=limits)
+    except sqlite3.OperationalError:
+        raise
     except (sqlite3.DatabaseError, NewerSchemaError) as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        aside = path.with_name(
-            f"{path.name}.unreadable-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(clock.wall_s()))}"
-        )
-        path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            companion = path.with_name(path.name + suffix)
-            if companion.exists():
-                companion.rename(aside.with_name(aside.name + suffix))
-        logger.warning("monitoring: store '%s' can't be read (%s); moved to '%s', begun anew", path, error, aside)
+        move_aside(path, str(error), clock=clock)
         return Store(path, clock=clock, limits=limits)
+
+
+def move_aside(path: Path, why: str, *, clock: Clock) -> None:
+    """
+    Give a store that can't be read another name, and say so.
+
+    Args:
+        path: its file.
+        why: what is wrong with it.
+        clock: where the time in the new name comes from.
+
+    Raises:
+        OSError: it can't be renamed.
+    """
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock.wall_s()))
+    aside = path.with_name(f"{path.name}.unreadable-{stamp}")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return  # another worker was faster
+    for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    logger.warning("monitoring: store '%s' can't be read (%s); moved to '%s', begun anew", path, why, aside)

@@ -15,9 +15,11 @@ import itertools
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from monitoring.clock import Clock
 from monitoring.rollup import Limits, Slot
@@ -39,8 +41,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   id INTEGER PRIMARY KEY, started_s REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS workers (
-  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, pid INTEGER NOT NULL, started_s REAL NOT NULL,
-  seen_s REAL NOT NULL, ended INTEGER NOT NULL DEFAULT 0, state BLOB NOT NULL);
+  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, pid INTEGER NOT NULL, host TEXT NOT NULL,
+  started_s REAL NOT NULL, seen_s REAL NOT NULL, ended INTEGER NOT NULL DEFAULT 0, state BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS slots (
   id INTEGER PRIMARY KEY AUTOINCREMENT, width_s INTEGER NOT NULL, start_s INTEGER NOT NULL,
   run_id INTEGER NOT NULL, content BLOB NOT NULL);
@@ -48,6 +50,33 @@ CREATE INDEX IF NOT EXISTS idx_slots_width_start ON slots (width_s, start_s);
 CREATE TABLE IF NOT EXISTS tiers (
   width_s INTEGER PRIMARY KEY, start_s INTEGER NOT NULL, end_s INTEGER NOT NULL, removed_id INTEGER NOT NULL);
 """
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether there is a process of this id on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """
+    Who writes.
+
+    Args:
+        pid: its process id.
+        host: name of the machine or container that the id belongs to.
+        is_alive: tells whether another process of this host still runs.
+    """
+
+    pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=lambda: os.uname().nodename)
+    is_alive: Callable[[int], bool] = is_alive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +125,18 @@ class Store:
         path: the file; None keeps everything in memory, for this process alone.
         clock: where the time comes from.
         limits: how many keys are told apart in what is read and rolled up.
+        process: who writes; for tests.
 
     Raises:
         sqlite3.Error: the file can't be opened or is no store of ours.
         OSError: its folder can't be made.
     """
 
-    def __init__(self, path: Path | None, *, clock: Clock, limits: Limits) -> None:
+    def __init__(self, path: Path | None, *, clock: Clock, limits: Limits, process: Process | None = None) -> None:
         self.path = path
+        self.unreadable = 0
+        """Rows that could not be decoded and were left out."""
+        self._process = process if process is not None else Process()
         self._clock = clock
         self._limits = limits
         self._lock = threading.RLock()
@@ -145,21 +178,29 @@ class Store:
         """Join the run of the workers that are alive, or begin one."""
         now = self._clock.wall_s()
         with self._transaction():
-            row = self._db.execute(
-                "SELECT runs.id, runs.started_s FROM runs JOIN workers ON workers.run_id = runs.id"
-                " WHERE NOT ended AND abs(? - seen_s) < ? ORDER BY runs.id DESC LIMIT 1",
-                (now, ALIVE_S),
-            ).fetchone()
-            if row is None:
+            # A predecessor with our own process id (the first process of a container) is no longer there.
+            alive = [row for row in self._recent_workers() if row[2:4] != (self._process.pid, self._process.host)]
+            run_id: int | None = max((row[1] for row in alive), default=None)
+            if run_id is None:
                 run_id = self._db.execute("INSERT INTO runs (started_s) VALUES (?)", (now,)).lastrowid
-                row = (run_id, now)
+            started_s = self._db.execute("SELECT started_s FROM runs WHERE id = ?", (run_id,)).fetchone()[0]
             worker_id = self._db.execute(
-                "INSERT INTO workers (run_id, pid, started_s, seen_s, state) VALUES (?, ?, ?, ?, ?)",
-                (row[0], os.getpid(), now, now, b""),
+                "INSERT INTO workers (run_id, pid, host, started_s, seen_s, state) VALUES (?, ?, ?, ?, ?, ?)",
+                (run_id, self._process.pid, self._process.host, now, now, b""),
             ).lastrowid
-        if worker_id is None:
+        if run_id is None or worker_id is None:
             raise sqlite3.DatabaseError("no id for the new row")
-        return int(row[0]), float(row[1]), worker_id
+        return int(run_id), float(started_s), worker_id
+
+    def _recent_workers(self) -> list[tuple[int, int, int, str, float, float, bytes]]:
+        """Return the workers that have been heard of lately and, as far as can be told, still run."""
+        rows = self._db.execute(
+            "SELECT id, run_id, pid, host, started_s, seen_s, state FROM workers"
+            " WHERE NOT ended AND abs(? - seen_s) < ? ORDER BY id",
+            (self._clock.wall_s(), ALIVE_S),
+        ).fetchall()
+        # Process ids of another host (or container) say nothing here; the time has to do.
+        return [row for row in rows if row[3] != self._process.host or self._process.is_alive(row[2])]
 
     # ---- writing
 
@@ -234,7 +275,7 @@ class Store:
             slot = coarse.get((start_s, run_id))
             if slot is None:
                 slot = coarse[start_s, run_id] = Slot(self._limits)
-            slot.merge_packed(content)
+            self._merge_into(slot, [(content,)])
         self._db.executemany(
             "INSERT INTO slots (width_s, start_s, run_id, content) VALUES (?, ?, ?, ?)",
             [(coarse_s, start_s, run_id, slot.pack()) for (start_s, run_id), slot in coarse.items()],
@@ -315,20 +356,16 @@ class Store:
             f"SELECT content FROM slots WHERE {where} AND run_id = ?",  # noqa: S608  # constants of this class
             (*values, self.run_id),
         )
-        for (content,) in rows:
-            slot.merge_packed(content)
+        self._merge_into(slot, rows)
 
     def workers(self) -> list[Worker]:
         """Return the workers of this run that are alive."""
         with self._lock:
-            rows = self._db.execute(
-                "SELECT id, pid, started_s, seen_s, state FROM workers"
-                " WHERE run_id = ? AND NOT ended AND abs(? - seen_s) < ? ORDER BY id",
-                (self.run_id, self._clock.wall_s(), ALIVE_S),
-            ).fetchall()
+            rows = self._recent_workers()
         return [
             Worker(id=id_, pid=pid, started_s=started_s, seen_s=seen_s, state=state)
-            for id_, pid, started_s, seen_s, state in rows
+            for id_, run_id, pid, _, started_s, seen_s, state in rows
+            if run_id == self.run_id
         ]
 
     def first_s(self) -> float:
@@ -351,9 +388,16 @@ class Store:
                 "SELECT content FROM slots WHERE width_s = ? AND start_s >= ? AND start_s < ?",
                 (piece.width_s, piece.start_s, piece.end_s),
             )
-            for (content,) in rows:
-                slot.merge_packed(content)
+            self._merge_into(slot, rows)
         return slot
+
+    def _merge_into(self, slot: Slot, rows: Iterable[tuple[bytes]]) -> None:
+        for (content,) in rows:
+            try:
+                slot.merge_packed(content)
+            except msgspec.MsgspecError:
+                # One damaged row must not cost the rest of a month; it is counted and shown.
+                self.unreadable += 1
 
     # ---- life
 

@@ -76,27 +76,51 @@ def plan(since_s: int, until_s: int, held: Sequence[Held]) -> list[Piece]:
     pieces: list[Piece] = []
     at = max(since_s, min(tier.start_s for tier in held))
     while at < until_s:
-        tier = _choose(at, until_s, held, aligned=bool(pieces))
-        if tier is None:
-            break
-        start = at - at % tier.width_s
-        at = start + tier.width_s
-        if pieces and pieces[-1].width_s == tier.width_s:
-            pieces[-1] = Piece(width_s=tier.width_s, start_s=pieces[-1].start_s, end_s=at)
+        tier = _whole(at, until_s, held)
+        if tier is not None:
+            start, at = at, _run_until(at, until_s, tier, held)
         else:
-            pieces.append(Piece(width_s=tier.width_s, start_s=start, end_s=at))
+            tier = _partial(at, held, aligned=bool(pieces))
+            if tier is None:
+                break
+            start = at - at % tier.width_s
+            at = start + tier.width_s
+        if pieces and pieces[-1].width_s == tier.width_s:
+            start = pieces.pop().start_s
+        pieces.append(Piece(width_s=tier.width_s, start_s=start, end_s=at))
     return pieces
 
 
-def _choose(at: int, until_s: int, held: Sequence[Held], *, aligned: bool) -> Held | None:
-    """Return the coarsest tier with a whole slot at `at`; failing that, the finest one that holds it at all."""
+def _whole(at: int, until_s: int, held: Sequence[Held]) -> Held | None:
+    """Return the coarsest tier that has a whole slot at `at`."""
     for tier in reversed(held):
-        whole = at % tier.width_s == 0 and at + tier.width_s <= until_s
-        if whole and tier.start_s <= at and (tier.end_s is None or at + tier.width_s <= tier.end_s):
+        if at % tier.width_s == 0 and tier.start_s <= at and at + tier.width_s <= _end(tier, until_s):
             return tier
+    return None
+
+
+def _run_until(at: int, until_s: int, tier: Held, held: Sequence[Held]) -> int:
+    """Return up to where whole slots of `tier` go on, before a coarser one can take over."""
+    end = _end(tier, until_s)
+    end -= end % tier.width_s
+    for coarser in held:
+        if coarser.width_s > tier.width_s:
+            takeover = max(at, coarser.start_s)
+            takeover += -takeover % coarser.width_s
+            if takeover + coarser.width_s <= _end(coarser, until_s):
+                end = min(end, takeover)
+    return end
+
+
+def _partial(at: int, held: Sequence[Held], *, aligned: bool) -> Held | None:
+    """Return the finest tier with a slot that holds `at` somewhere."""
     for tier in held:
         start = at - at % tier.width_s
-        # In mid-way a slot that starts earlier would count its beginning twice.
         if tier.start_s <= start and (tier.end_s is None or start + tier.width_s <= tier.end_s):
+            # In mid-way a slot that starts earlier would count its beginning twice.
             return tier if not aligned or start == at else None
     return None
+
+
+def _end(tier: Held, until_s: int) -> int:
+    return until_s if tier.end_s is None else min(tier.end_s, until_s)

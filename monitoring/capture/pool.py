@@ -119,6 +119,13 @@ class PoolCapture:
         event.listen(self.engine.pool, name, listener)
         self._listening.append((name, listener))
 
+    def reset_after_fork(self) -> None:
+        """Begin anew in a child process: who held what is the parent's affair."""
+        self._lock = threading.Lock()
+        self._holds = set()
+        self._waiting = 0
+        self._rollup = PoolRollup()
+
     # ---- what the watched class and the events call
 
     def waiting(self) -> None:
