@@ -128,7 +128,7 @@ def _plan(result: Result, columns: Columns, ticks: Sequence[GeneratorTick]) -> I
         "rates",
         "Polls per second",
         captions.rates(result),
-        lambda: draw_rates(columns, intended_per_s=intended_per_s, **span),
+        lambda: draw_rates(columns, intended_per_s=intended_per_s, interval_s=scenario.interval_s, **span),
         when=sent,
         otherwise=nothing,
     )
@@ -136,7 +136,7 @@ def _plan(result: Result, columns: Columns, ticks: Sequence[GeneratorTick]) -> I
         "errors",
         "Errors by kind",
         captions.errors(result),
-        lambda: draw_errors(columns, **span),
+        lambda: draw_errors(columns, interval_s=scenario.interval_s, **span),
         when=failed,
         otherwise="No poll failed, so there is nothing to draw." if sent else nothing,
     )

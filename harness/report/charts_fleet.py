@@ -45,13 +45,15 @@ _LOOKS = len(_KIND_COLOURS)
 _WIDTHS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0)
 
 
-def bin_edges(end_s: float, rate_per_s: float, *, most: int = 90) -> Floats:
+def bin_edges(end_s: float, rate_per_s: float, interval_s: float, *, most: int = 90) -> Floats:
     """
     Cut a run into equal bins of a round width that hold about five polls or more each.
 
     Args:
         end_s: end of the run [s].
         rate_per_s: mean rate of the polls.
+        interval_s: polling interval of each agent [s]. Widths that divide it, or that it divides, are preferred:
+            others show agents in lock-step as a beat that is not there.
         most: most bins.
 
     Returns:
@@ -59,8 +61,14 @@ def bin_edges(end_s: float, rate_per_s: float, *, most: int = 90) -> Floats:
     """
     least_s = max(end_s / most, 5 / rate_per_s if rate_per_s > 0 else 0.0)
     fitting = [width for width in _WIDTHS_S if width <= max(end_s, 1.0)] or [_WIDTHS_S[0]]
-    width_s = next((width for width in fitting if width >= least_s), fitting[-1])
+    wide_enough = [width for width in fitting if width >= least_s] or fitting[-1:]
+    width_s = next((width for width in wide_enough if _is_even(width, interval_s)), wide_enough[0])
     return np.arange(max(1, int(np.ceil(end_s / width_s - 1e-9))) + 1, dtype=np.float64) * width_s
+
+
+def _is_even(width_s: float, interval_s: float) -> bool:
+    ratio = max(width_s, interval_s) / min(width_s, interval_s)
+    return abs(ratio - round(ratio)) < 1e-9
 
 
 def _width_text(edges: Floats) -> str:
@@ -70,20 +78,23 @@ def _width_text(edges: Floats) -> str:
 
 
 @styled
-def draw_rates(columns: Columns, *, intended_per_s: float, warmup_s: float, end_s: float) -> Figure:
+def draw_rates(
+    columns: Columns, *, intended_per_s: float, interval_s: float, warmup_s: float, end_s: float
+) -> Figure:
     """
     Draw polls per second over time: intended by the schedule, offered (sent), achieved (answered without error).
 
     Args:
         columns: the whole run.
         intended_per_s: the schedule's mean rate, agents / interval, drawn as a line.
+        interval_s: polling interval of each agent [s].
         warmup_s: length of the part that is not judged [s].
         end_s: end of the run [s].
     """
     figure = new_figure("Polls per second", 3.2)
     axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.36)
     time = TimeAxis(end_s)
-    edges = bin_edges(end_s, len(columns) / end_s)
+    edges = bin_edges(end_s, len(columns) / end_s, interval_s)
     # The last bin may reach beyond the run's end: it counts for the part inside.
     widths = np.minimum(edges[1:], end_s) - edges[:-1]
     series: tuple[tuple[str, Floats, dict[str, Any]], ...] = (
@@ -136,12 +147,13 @@ def _rate_scale(axes: Axes, highest: float, intended_per_s: float) -> None:
 
 
 @styled
-def draw_errors(columns: Columns, *, warmup_s: float, end_s: float) -> Figure:
+def draw_errors(columns: Columns, *, interval_s: float, warmup_s: float, end_s: float) -> Figure:
     """
     Draw failed polls over time as bars, stacked by kind, the commonest kind at the bottom.
 
     Args:
         columns: the whole run, with at least one failed poll.
+        interval_s: polling interval of each agent [s].
         warmup_s: length of the part that is not judged [s].
         end_s: end of the run [s].
     """
@@ -150,7 +162,7 @@ def draw_errors(columns: Columns, *, warmup_s: float, end_s: float) -> Figure:
     figure = new_figure("Errors by kind", 2.8 + 0.2 * legend_rows)
     axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.16 + 0.2 * legend_rows)
     time = TimeAxis(end_s)
-    edges = bin_edges(end_s, len(columns) / end_s, most=60)
+    edges = bin_edges(end_s, len(columns) / end_s, interval_s, most=60)
     base = np.zeros(len(edges) - 1)
     looks = zip(_KIND_COLOURS, _KIND_HATCHES, strict=True)
     for (label, mask), (colour, hatch) in zip(kinds, looks, strict=False):

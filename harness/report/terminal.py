@@ -204,7 +204,7 @@ def _figure_lines(result: Result) -> list[tuple[str, str]]:
         ("client", client),
     ]
     if result.server is not None:
-        lines.append(("server", _server(result.server)))
+        lines += _server(result.server)
     return lines
 
 
@@ -223,12 +223,13 @@ def _errors(summary: Summary) -> str:
     return f"{format_ratio(ratio)}: " + ", ".join(f"{plain(kind)} {format_count(n)}" for kind, n in ordered)
 
 
-def _server(server: ServerFigures) -> str:
-    pool = f"pool peak {format_count(server.pool_peak)} of {format_count(server.pool_size)}"
-    return (
-        f"{counted(server.requests, 'request')}; p95 handler {_p95(server.handler)}, query {_p95(server.query)},"
-        f" pool wait {_p95(server.pool_wait)}; {pool}"
-    )
+def _server(server: ServerFigures) -> list[tuple[str, str]]:
+    size = "no bound" if server.pool_size is None else format_count(server.pool_size)
+    times = f"p95 handler {_p95(server.handler)}, query {_p95(server.query)}"
+    return [
+        ("server", f"{counted(server.requests, 'request')}, {times}"),
+        ("pool", f"peak {format_count(server.pool_peak)} of {size}, p95 wait {_p95(server.pool_wait)}"),
+    ]
 
 
 def _p95(histogram: Histogram | None) -> str:

@@ -69,14 +69,14 @@ def figures(columns: Columns, *, run_time_s: float = 70.0) -> Iterator[tuple[str
     span = {"warmup_s": summary.window_start_s, "end_s": run_time_s}
     if len(columns):
         yield "response", draw_response_times(columns, LIMITS, **span)
-        yield "rates", draw_rates(columns, intended_per_s=len(columns) / run_time_s, **span)
+        yield "rates", draw_rates(columns, intended_per_s=len(columns) / run_time_s, interval_s=10.0, **span)
         yield "agents", draw_agents(columns, LIMITS, interval_s=10.0, **span)
     if len(seen):
         answered = seen.service_time_s[seen.status > 0]
         yield "distribution", draw_distribution(seen.response_time_s, answered, summary.response_time, LIMITS)
         yield "breakdown", draw_breakdown(time_parts(seen, result.server, summary.service_time)[0])
     if not columns.ok.all():
-        yield "errors", draw_errors(columns, **span)
+        yield "errors", draw_errors(columns, interval_s=10.0, **span)
     yield "generator", draw_generator(ticks_of(run_time_s), **span)
 
 
@@ -195,7 +195,7 @@ def test_the_axis_is_logarithmic_where_the_range_asks_for_it(
     ("end_s", "expected"), [(70.0, "[s]"), (180.0, "[s]"), (600.0, "[min]"), (7200.0, "[min]"), (90_000.0, "[h]")]
 )
 def test_time_is_in_the_unit_that_fits_the_run(end_s: float, expected: str) -> None:
-    figure = draw_rates(fleet(), intended_per_s=5.0, warmup_s=0.0, end_s=end_s)
+    figure = draw_rates(fleet(), intended_per_s=5.0, interval_s=10.0, warmup_s=0.0, end_s=end_s)
     assert main_axes(figure).get_xlabel().endswith(expected)
     assert TimeAxis(end_s).of(np.array([end_s]))[0] <= 181
 
@@ -245,7 +245,7 @@ def test_the_curve_leaves_the_plot_where_the_failed_share_begins() -> None:
 
 def test_rates_count_every_poll_once() -> None:
     columns = fleet(failing_ratio=0.1)
-    figure = draw_rates(columns, intended_per_s=5.0, warmup_s=10.0, end_s=70.0)
+    figure = draw_rates(columns, intended_per_s=5.0, interval_s=10.0, warmup_s=10.0, end_s=70.0)
     for gid, expected in (("intended", 350), ("offered", 350), ("achieved", int(columns.ok.sum()))):
         values, edges, _ = by_gid(figure, gid)[0].get_data()  # type: ignore[attr-defined]
         # A poll that was sent or answered after the run's end stands in no bin.
@@ -253,14 +253,14 @@ def test_rates_count_every_poll_once() -> None:
 
 
 def test_a_burst_after_a_stall_does_not_flatten_the_rest_and_is_told() -> None:
-    figure = draw_rates(fleet(stall=(25.0, 65.0)), intended_per_s=5.0, warmup_s=10.0, end_s=70.0)
+    figure = draw_rates(fleet(stall=(25.0, 65.0)), intended_per_s=5.0, interval_s=10.0, warmup_s=10.0, end_s=70.0)
     assert 30.0 == main_axes(figure).get_ylim()[1]
     assert "cut off here; the highest bin has 205/s" in [text.get_text() for text in main_axes(figure).texts]
 
 
 def test_errors_stack_by_kind_commonest_first_and_the_rest_as_one() -> None:
     columns = fleet(failing_ratio=0.5, error_kinds=tuple(f"http-{500 + i}" for i in range(11)))
-    figure = draw_errors(columns, warmup_s=0.0, end_s=70.0)
+    figure = draw_errors(columns, interval_s=10.0, warmup_s=0.0, end_s=70.0)
     labels = [text.get_text() for text in main_axes(figure).get_legend().get_texts()]
     counts = [int(label.rpartition(": ")[2]) for label in labels]
     assert 7 == len(labels)
@@ -363,14 +363,30 @@ def test_health_of_a_generator_that_ticked_once() -> None:
     assert [[1.7], [2.5]] == [list(axes.lines[0].get_ydata()) for axes in figure.axes]
 
 
-@given(st.floats(0.5, 1e5), st.floats(0.0, 1e4))
-def test_bins_are_equal_round_and_cover_the_run(end_s: float, rate_per_s: float) -> None:
-    edges = bin_edges(end_s, rate_per_s)
+@given(st.floats(0.5, 1e5), st.floats(0.0, 1e4), st.floats(0.1, 600.0))
+def test_bins_are_equal_round_and_cover_the_run(end_s: float, rate_per_s: float, interval_s: float) -> None:
+    edges = bin_edges(end_s, rate_per_s, interval_s)
     assert 0.0 == edges[0]
     assert edges[-1] >= end_s - 1e-6
     assert edges[-2] < end_s
     assert 2 <= len(edges) <= 100
     assert np.allclose(np.diff(edges), edges[1])
+
+
+@pytest.mark.parametrize(
+    ("end_s", "rate_per_s", "interval_s", "expected"),
+    [
+        (70.0, 5.0, 10.0, 1.0),  # fifty agents: five polls a second
+        (30.0, 4.0, 5.0, 5.0),  # two seconds would do, but would beat against five
+        (20.0, 0.1, 10.0, 20.0),  # one agent: few polls, few bins
+        (70.0, 5.0, 7.3, 1.0),  # nothing fits: the narrowest that is wide enough
+        (7200.0, 5.0, 10.0, 120.0),
+    ],
+)
+def test_bins_keep_step_with_the_interval(
+    end_s: float, rate_per_s: float, interval_s: float, expected: float
+) -> None:
+    assert expected == bin_edges(end_s, rate_per_s, interval_s)[1]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.01, 0.1))
@@ -426,7 +442,7 @@ def test_a_label_without_room_is_empty() -> None:
 def test_no_setting_of_the_process_leaks_in_or_out() -> None:
     before = dict(mpl.rcParams)
     with mpl.rc_context({"text.usetex": False, "axes.spines.top": True, "font.size": 30}):
-        figure = draw_rates(fleet(), intended_per_s=5.0, warmup_s=0.0, end_s=70.0)
+        figure = draw_rates(fleet(), intended_per_s=5.0, interval_s=10.0, warmup_s=0.0, end_s=70.0)
     assert not main_axes(figure).spines["top"].get_visible()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some settings warn when merely read
@@ -448,7 +464,10 @@ def test_an_svg_has_no_ids_colours_or_addresses_of_its_own() -> None:
 
 
 def test_the_same_figure_gives_the_same_svg() -> None:
-    one, two = (to_svg(draw_rates(fleet(), intended_per_s=5.0, warmup_s=0.0, end_s=70.0), "x") for _ in range(2))
+    one, two = (
+        to_svg(draw_rates(fleet(), intended_per_s=5.0, interval_s=10.0, warmup_s=0.0, end_s=70.0), "x")
+        for _ in range(2)
+    )
     assert one == two
 
 
