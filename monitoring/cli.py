@@ -26,6 +26,7 @@ class Command(NamedTuple):
 
 COMMANDS: tuple[Command, ...] = (
     Command("metrics", "show the figures of a running service", "monitoring.commands.metrics"),
+    Command("report", "report what a service did within a window", "monitoring.commands.report"),
 )
 
 _EPILOG = """\

@@ -1,0 +1,167 @@
+"""
+The store, read from outside: of a running service, of a stopped one, or a copied file.
+
+Nothing is written, not even the mark of a reader: a report must not count as a worker of the service. What is
+known here of the file's tables is what `monitoring.store` makes.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from monitoring.errors import MonitoringError, explain
+from monitoring.model import PoolState, WorkerState
+from monitoring.rollup import Limits, Slot
+from monitoring.store import ALIVE_S, SCHEMA_VERSION
+from monitoring.tiers import Held, plan
+
+_BUSY_TIMEOUT_S = 5.0
+_STATE = msgspec.msgpack.Decoder(WorkerState)
+
+# As many keys as the store itself tells apart at most: what was told apart when it was written stays so here.
+_LIMITS = Limits(routes=10_000, agents=100_000, statements=10_000)
+
+
+class StoredFigures:
+    """
+    A store, opened for reading.
+
+    Args:
+        path: the file.
+
+    Raises:
+        MonitoringError: there is none, it can't be read, it is none of ours, or one of a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damaged = 0
+        """Rollups that could not be read."""
+        if not path.is_file():
+            raise MonitoringError(
+                explain(
+                    "store", str(path), fault="no such file", remedy="--store FILE, or --logs DIR of the service"
+                )
+            )
+        try:
+            self._db = _open(path)
+        except sqlite3.Error as error:
+            raise MonitoringError(explain("store", str(path), fault=f"can't be read ({error})")) from error
+        try:
+            self._look()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _look(self) -> None:
+        """Find out what the file holds at all."""
+        with self._reporting():
+            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+            if version > SCHEMA_VERSION:
+                raise MonitoringError(
+                    explain(
+                        "store",
+                        str(self.path),
+                        fault="written by a newer version of this library",
+                        got=f"schema {version}",
+                        need=f"at most {SCHEMA_VERSION}",
+                        remedy="the version that the service has installed",
+                    )
+                )
+            self._held = [
+                Held(width_s=width_s, start_s=start_s, end_s=None if width_s == 1 else end_s)
+                for width_s, start_s, end_s in self._db.execute(
+                    "SELECT width_s, start_s, end_s FROM tiers ORDER BY width_s"
+                )
+            ]
+            first_s = self._db.execute("SELECT min(started_s) FROM runs").fetchone()[0]
+            seen_s = self._db.execute("SELECT max(seen_s) FROM workers").fetchone()[0]
+            last_s = self._db.execute("SELECT max(start_s + width_s) FROM slots").fetchone()[0]
+        kept_s = min((tier.start_s for tier in self._held), default=0)
+        self.first_s: float | None = None if first_s is None else max(float(first_s), float(kept_s))
+        """First instant that it tells of [s since the epoch]; None for none."""
+        ends = [float(end) for end in (seen_s, last_s if seen_s is None else None) if end is not None]
+        self.last_s: float | None = max(ends, default=None)
+        """Last one: when a worker was last heard of, or the end of its newest rollup; None for none."""
+
+    def read(self, since_s: float, until_s: float) -> tuple[Slot, float, float]:
+        """
+        Merge everything between two instants.
+
+        Args:
+            since_s: first one wanted [s since the epoch].
+            until_s: last one.
+
+        Returns:
+            The rollups, and between which instants they really lie: never outside of what the store tells of.
+        """
+        slot = Slot(_LIMITS)
+        with self._reporting():
+            pieces = plan(int(since_s), int(-(-until_s // 1)), self._held) if self._held else []
+            for piece in pieces:
+                rows = self._db.execute(
+                    "SELECT content FROM slots WHERE width_s = ? AND start_s >= ? AND start_s < ?",
+                    (piece.width_s, piece.start_s, piece.end_s),
+                )
+                for (content,) in rows:
+                    self._add(slot, content)
+        if not pieces or self.first_s is None or self.last_s is None:
+            return slot, since_s, since_s
+        first_s = max(float(pieces[0].start_s), self.first_s)
+        return slot, first_s, max(first_s, min(float(pieces[-1].end_s), self.last_s))
+
+    def _add(self, slot: Slot, content: bytes) -> None:
+        try:
+            slot.merge_packed(content)
+        except msgspec.MsgspecError:
+            self.damaged += 1
+
+    def finest_s(self, since_s: float) -> int:
+        """Return the width of the finest rollups that are still there from `since_s` [s since the epoch] on."""
+        return min((tier.width_s for tier in self._held if tier.start_s <= since_s), default=3600)
+
+    def pools(self) -> list[PoolState]:
+        """Return the pools of the workers that were alive when the service was last heard of."""
+        with self._reporting():
+            rows = self._db.execute(
+                "SELECT state FROM workers WHERE seen_s > (SELECT max(seen_s) FROM workers) - ?", (ALIVE_S,)
+            ).fetchall()
+        states: list[WorkerState] = []
+        for (state,) in rows:
+            with contextlib.suppress(msgspec.MsgspecError):  # a worker that has not yet said anything
+                states.append(_STATE.decode(state))
+        return [pool for state in states for pool in state.pools]
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise MonitoringError(explain("store", str(self.path), fault=f"can't be read ({error})")) from error
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._db.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """
+    Open for reading.
+
+    Where there is no write-ahead log nobody is writing, and the file is read as it lies: SQLite would otherwise
+    leave a log of its own beside it, which a service under another user could not open.
+    """
+    name = f"file:{quote(str(path.absolute()))}?mode=ro"
+    if not path.with_name(f"{path.name}-wal").exists():
+        return sqlite3.connect(f"{name}&immutable=1", uri=True)
+    try:
+        connection = sqlite3.connect(name, uri=True, timeout=_BUSY_TIMEOUT_S)
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        # A copy in a folder that can't be written: no place for SQLite's shared memory.
+        return sqlite3.connect(f"{name}&immutable=1", uri=True)
+    return connection
