@@ -72,6 +72,7 @@ class Endpoint:
         model: what it answers with; None for something else than JSON.
         summary: one line for the OpenAPI document.
         parameters: its query parameters, in OpenAPI's form.
+        bare: whether it stands outside of the application's own dependencies.
     """
 
     path: str
@@ -79,6 +80,7 @@ class Endpoint:
     model: type[BaseModel] | None
     summary: str
     parameters: tuple[Mapping[str, object], ...] = ()
+    bare: bool = False
 
 
 _WINDOW_PARAMETERS: tuple[Mapping[str, object], ...] = tuple(
@@ -124,6 +126,7 @@ def endpoints_of(monitor: Monitor) -> list[Endpoint]:
             handler=api.live,
             model=LivenessAnswer,
             summary="Liveness: the process answers",
+            bare=True,
         ),
         Endpoint(
             path=f"{prefix}/metrics/prometheus",

@@ -217,25 +217,28 @@ def _position(routes: Sequence[BaseRoute], path: str) -> int:
 
 
 def _route(app: Starlette, endpoint: Endpoint, *, openapi: bool) -> BaseRoute:
-    add_api_route = getattr(app.router, "add_api_route", None)
-    if add_api_route is None:
+    if not hasattr(app.router, "add_api_route"):
         plain: BaseRoute = _quick(Route)(
             endpoint.path, endpoint.handler, methods=["GET"], include_in_schema=openapi
         )
         return plain
+    router: Any = app.router
+    chosen: dict[str, Any] = {
+        "methods": ["GET"],
+        "response_model": endpoint.model,
+        "summary": endpoint.summary,
+        "tags": ["monitoring"],
+        "include_in_schema": openapi,
+        "openapi_extra": {"parameters": list(endpoint.parameters)} if endpoint.parameters else None,
+    }
+    route_class = _quick(router.route_class)
+    if endpoint.bare:
+        # Made by itself, so that no dependency of the whole application stands before it.
+        bare: BaseRoute = route_class(endpoint.path, endpoint.handler, **chosen)
+        return bare
     # Through the router, so that dependencies of the whole application (such as a login) hold here too.
-    add_api_route(
-        endpoint.path,
-        endpoint.handler,
-        methods=["GET"],
-        response_model=endpoint.model,
-        summary=endpoint.summary,
-        tags=["monitoring"],
-        include_in_schema=openapi,
-        openapi_extra={"parameters": list(endpoint.parameters)} if endpoint.parameters else None,
-        route_class_override=_quick(app.router.route_class),  # type: ignore[attr-defined]  # FastAPI's router
-    )
-    route: BaseRoute = app.router.routes.pop()
+    router.add_api_route(endpoint.path, endpoint.handler, route_class_override=route_class, **chosen)
+    route: BaseRoute = router.routes.pop()
     return route
 
 

@@ -22,19 +22,18 @@ from monitoring.capture.sites import Site, call_site, describe
 from monitoring.model import Holder, PoolState
 from monitoring.rollup import PoolRollup
 
-_INFO_KEY = "monitoring.holds"
+_INFO_KEY = "monitoring.hold"
 _MAX_HOLDERS = 50
 
 
 class _Hold:
     """One connection that somebody has."""
 
-    __slots__ = ("context", "fairy_id", "leaked", "site", "start_s", "time_s")
+    __slots__ = ("context", "leaked", "site", "start_s", "time_s")
 
     def __init__(
-        self, *, fairy_id: int, start_s: float, time_s: float, site: Site | None, context: RequestContext | None
+        self, *, start_s: float, time_s: float, site: Site | None, context: RequestContext | None
     ) -> None:
-        self.fairy_id = fairy_id
         self.start_s = start_s
         self.time_s = time_s
         self.site = site
@@ -141,20 +140,14 @@ class PoolCapture:
             if context is not None and context.hub is not hub:
                 context = None
             record_info = fairy.record_info
-            holds = record_info.setdefault(_INFO_KEY, []) if record_info is not None else []
-            if holds and holds[-1].fairy_id == id(fairy):
-                # One connection per thread: the same one again, and one return for both.
+            if record_info is None or _INFO_KEY in record_info:
+                # A pool that hands the same connection to several callers: it is in use once, and comes back once.
                 with self._lock:
                     self._waiting -= 1
                 return
-            hold = _Hold(
-                fairy_id=id(fairy),
-                start_s=hub.monotonic_s(),
-                time_s=hub.wall_s(),
-                site=call_site(),
-                context=context,
+            hold = record_info[_INFO_KEY] = _Hold(
+                start_s=hub.monotonic_s(), time_s=hub.wall_s(), site=call_site(), context=context
             )
-            holds.append(hold)
             with self._lock:
                 self._waiting -= 1
                 rollup = self._at(int(hold.time_s))
@@ -184,10 +177,9 @@ class PoolCapture:
         """Take note that a connection is about to return: before it does, so that no peak passes the bound."""
         hub = self._hub
         try:
-            holds = record.record_info.get(_INFO_KEY)
-            if not holds:
+            hold: _Hold | None = record.record_info.pop(_INFO_KEY, None)
+            if hold is None:
                 return
-            hold: _Hold = holds.pop()
             held_s = hub.monotonic_s() - hold.start_s
             with self._lock:
                 rollup = self._at(int(hub.wall_s()))
