@@ -1,9 +1,9 @@
 """
 Ways to build the polled endpoint, to be measured against each other by `burst.py`.
 
-Each serves ``GET /api/deployments/pending/{agent_id}`` with the same query and the same answer, and differs in where
-the query runs and for how long a connection is held; the reference alone is monitored. ``GET /peak`` tells the most
-connections that were checked out at once since it was last asked.
+Each serves ``GET /api/deployments/pending/{agent_id}`` with the same query and the same answer, and differs in
+where the query runs and for how long a connection is held; the reference alone is monitored. ``GET /peak`` tells
+the most connections that were checked out at once since it was last asked.
 
     python -m benchmarks.backend.designs '{"design": "reference", "database_url": "sqlite:////tmp/master.db"}'
 

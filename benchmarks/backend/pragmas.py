@@ -4,8 +4,8 @@ What each of SQLite's settings is worth to the master.
     python -m benchmarks.backend.pragmas
 
 For each set of settings: a database of 100,000 deployments in a temporary folder, then two seconds of polls by one
-reader alone, two seconds of progress reports by one writer alone, and two seconds of both, in threads of one process
-each. Times are of the operation as the service does it, SQLAlchemy included.
+reader alone, two seconds of progress reports by one writer alone, and two seconds of both, each in a process of
+its own. Times are of the operation as the service does it, SQLAlchemy included.
 """
 
 import multiprocessing

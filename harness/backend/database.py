@@ -200,7 +200,9 @@ def database_error(url: URL, fault: SQLAlchemyError) -> HarnessError:
 
 
 def safe_url(url: URL) -> str:
-    """Return the URL for people: the password masked."""
+    """Return the URL for people: the password masked, a file's path as it is."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return f"{url.drivername}:///{url.database}"
     return url.render_as_string(hide_password=True)
 
 

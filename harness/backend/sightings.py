@@ -56,6 +56,7 @@ class Sightings:
         try:
             await self._database.write(record)
         except SQLAlchemyError as fault:
-            _log.warning("last_seen_at of %d agents not written, will try again: %s", len(taken), fault)
+            cause = getattr(fault, "orig", None) or fault
+            _log.warning("last_seen_at of %d agents not written, will try again: %s", len(taken), cause)
             # What was noted meanwhile is newer.
             self._seen = taken | self._seen
