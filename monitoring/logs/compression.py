@@ -1,13 +1,15 @@
 """A rotated log file turned into gzip, a slice at a time, so that no thread is needed and no line waits for it."""
 
-import gzip
 import os
 import time
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 GZIP_SUFFIX: Final = ".gz"
+GZIP_WINDOW_BITS: Final = 31
+"""What tells zlib that its data is gzip."""
 
 _SLICE_BYTES: Final = 1 << 20  # about 20 ms
 _LEVEL: Final = 6
@@ -39,9 +41,8 @@ class Compression:
         except OSError:
             self._source.close()
             raise
-        self._packer = gzip.GzipFile(
-            filename="", mode="wb", compresslevel=_LEVEL, fileobj=self._target, mtime=self._status.st_mtime
-        )
+        # Not gzip.GzipFile: one that is given up in the middle still wants to write its end when it is collected.
+        self._packer = zlib.compressobj(_LEVEL, wbits=GZIP_WINDOW_BITS)
 
     def step(self) -> bool:
         """
@@ -55,9 +56,9 @@ class Compression:
         """
         slice_ = self._source.read(_SLICE_BYTES)
         if slice_:
-            self._packer.write(slice_)
+            self._write(self._packer.compress(slice_))
             return False
-        self._packer.close()
+        self._write(self._packer.flush())
         self._target.close()
         # The time of the last line, as the file itself had it: tools that go by age still do.
         os.utime(self._temporary, ns=(self._status.st_atime_ns, self._status.st_mtime_ns))
@@ -100,8 +101,12 @@ class Compression:
     def forget(self) -> None:
         """Close both files and leave the temporary to the process that made it (after a fork)."""
         self._source.close()
-        # Closing the packer would write the end of the file.
         self._target.close()
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:  # a file without a buffer may take less than it is given
+            view = view[self._target.write(view) :]
 
 
 def _remove_abandoned(log: Path) -> None:

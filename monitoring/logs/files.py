@@ -17,7 +17,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from monitoring.logs.compression import GZIP_SUFFIX
+from monitoring.logs.compression import GZIP_SUFFIX, GZIP_WINDOW_BITS
 
 CHUNK_BYTES: Final = 1 << 17
 """Most that is read, or comes out of decompression, at once."""
@@ -25,7 +25,6 @@ CHUNK_BYTES: Final = 1 << 17
 _LOCK_PATIENCE_S: Final = 1.0
 _PAUSE_S: Final = 0.001
 _ATTEMPTS: Final = 5
-_GZIP_WINDOW_BITS: Final = 31
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,12 +89,12 @@ class LogFile:
             yield chunk
 
     def _inflated(self) -> Iterator[bytes]:
-        inflater = zlib.decompressobj(wbits=_GZIP_WINDOW_BITS)
+        inflater = zlib.decompressobj(wbits=GZIP_WINDOW_BITS)
         for chunk in self._plain():
             packed = chunk
             while packed:
                 if inflater.eof:  # another member follows, as `cat a.gz b.gz` makes them
-                    inflater = zlib.decompressobj(wbits=_GZIP_WINDOW_BITS)
+                    inflater = zlib.decompressobj(wbits=GZIP_WINDOW_BITS)
                 yield inflater.decompress(packed, CHUNK_BYTES)
                 packed = inflater.unconsumed_tail or inflater.unused_data
         yield inflater.flush()

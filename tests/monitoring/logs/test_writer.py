@@ -49,7 +49,8 @@ class Gate:
 def run(script: str, *arguments: object) -> str:
     """Run a script as a process of its own; it must end well and say nothing on standard error."""
     process = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
+        # From 3.12 on, Python warns of forking beside a thread, which is what some of these scripts are about.
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(script), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=60,
