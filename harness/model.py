@@ -123,7 +123,7 @@ class GeneratorTick:
     Args:
         t_s: seconds since the run's origin.
         cpu_ratio: CPU use of the generator process since the last tick, in cores.
-        loop_lag_s: how late this tick itself was woken [s].
+        loop_lag_s: how late the event loop woke a timer, the worst of some twenty since the last tick [s].
         rss_bytes: resident memory.
     """
 

@@ -30,6 +30,7 @@ _READ_BYTES = 1 << 16
 # Locust puts a cooperative poll in this place; asking one socket without waiting needs the real one.
 _poll = monkey.get_original("select", "poll")
 _LOCAL_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
+_ENDINGS = (HTTPConnectionClosed, BrokenPipeError, ConnectionResetError)
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EACCES})
 
 
@@ -114,9 +115,7 @@ class Connection:
         if self._socket is not None and _is_idle(self._socket):
             try:
                 self._send_and_read(self._socket, request, result)
-            except (HTTPConnectionClosed, BrokenPipeError, ConnectionResetError):
-                if result.status is not None:
-                    raise
+            except _UnansweredError:
                 result.retried = True
             else:
                 return
@@ -126,18 +125,20 @@ class Connection:
         self._send_and_read(self._socket, request, result)
 
     def _send_and_read(self, connected: gevent.socket.socket, request: bytes, result: Exchange) -> None:
-        # One packet in all but the rarest case; `sendall` asks for the size of the send buffer each time.
-        sent = connected.send(request)
-        if sent < len(request):
-            connected.sendall(request[sent:])
         reader = _Reader(connected)
         try:
+            # One packet in all but the rarest case; `sendall` asks for the size of the send buffer each time.
+            sent = connected.send(request)
+            if sent < len(request):
+                connected.sendall(request[sent:])
             response = HTTPSocketResponse(reader, block_size=_READ_BYTES)
             result.status = response.status_code
             result.body = _read_body(response)
-        except HTTPParseError as fault:
+        except (OSError, HTTPParseError) as fault:
+            if not reader.answered and isinstance(fault, _ENDINGS):
+                raise _UnansweredError(kind_of(fault)) from fault
             # To the parser an answer cut off is as bad as no HTTP at all.
-            if reader.ended and not isinstance(fault, HTTPConnectionClosed):
+            if reader.ended and isinstance(fault, HTTPParseError):
                 raise _ClosedEarlyError from fault
             raise
         result.server = answers.parse_server_timing(response.get("server-timing"))
@@ -172,17 +173,20 @@ class Connection:
 
 
 class _Reader:
-    """What the parser needs of a socket, and whether the target has ended the connection."""
+    """What the parser needs of a socket; notes whether a byte came, and whether the target ended it."""
 
-    __slots__ = ("_socket", "ended")
+    __slots__ = ("_socket", "answered", "ended")
 
     def __init__(self, connected: gevent.socket.socket) -> None:
         self._socket = connected
+        self.answered = False
         self.ended = False
 
     def recv(self, size: int) -> bytes:
         data: bytes = self._socket.recv(size)
-        if not data:
+        if data:
+            self.answered = True
+        else:
             self.ended = True
         return data
 
@@ -219,6 +223,8 @@ def kind_of(fault: BaseException) -> str:
     Returns:
         One of `answers.ERROR_KINDS`.
     """
+    if isinstance(fault, _UnansweredError):
+        return fault.kind
     by_type = next((kind for types, kind in _KINDS_BY_TYPE if isinstance(fault, types)), None)
     if isinstance(fault, HTTPConnectionClosed) and isinstance(fault.__context__, ConnectionResetError):
         # The parser tells both the same way, and remembers which it was.
@@ -233,6 +239,14 @@ def kind_of(fault: BaseException) -> str:
 
 class _TooLongError(Exception):
     """A body beyond `MAX_BODY_BYTES`."""
+
+
+class _UnansweredError(OSError):
+    """The connection ended before a byte of the answer."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 class _ClosedEarlyError(HTTPParseError):

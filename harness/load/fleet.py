@@ -6,6 +6,7 @@ One run of a fleet: the schedule's clock, the agents' identities, the files. Kno
     prepare_fleet ─▶ enrol … ─▶ begin (the origin) ─▶ record … ─▶ end_sending ─▶ finish
 """
 
+import logging
 import secrets
 import ssl
 import time
@@ -28,6 +29,8 @@ from harness.load.tally import RunFacts, Tally, describe
 from harness.model import SCHEMA_VERSION, Sample, SampleHeader
 from harness.rundir import RunDirectory
 from harness.schedule import Schedule
+
+_log = logging.getLogger("pollgauge")
 
 SCENARIO = "agent-polling"
 
@@ -86,6 +89,8 @@ class Fleet:
     def enrol(self) -> int | None:
         """Return the next agent's index; None when the fleet is complete."""
         index = next(self._enrolled)
+        if index == self.schedule.agents:
+            _log.warning("the fleet of %d is complete and stays so while it runs: further users are idle", index)
         return index if index < self.schedule.agents else None
 
     def begin(self) -> None:

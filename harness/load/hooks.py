@@ -21,7 +21,6 @@ from typing import Any
 
 import gevent
 from locust import events
-from locust.exception import StopTest
 from locust.main import main
 
 from harness.errors import ExitCode, HarnessError, UsageError, explain
@@ -37,6 +36,8 @@ INTERRUPT_GRACE_S = 2.0
 
 _STOP_SLACK_S = 1.0
 _HOLD_STEP_S = 0.02
+_CLOCK_SLACK_S = 0.5
+_SETTLE_S = 0.05
 _log = logging.getLogger("pollgauge")
 
 
@@ -46,7 +47,7 @@ class Conductor:
     def __init__(self) -> None:
         self._fleet: Fleet | None = None
         self._environment: Any = None
-        self._run_time_s: float | None = None
+        self._prepared_before = False
         self._test_started_s = 0.0
         self._stop_at_once = False
         self._signals = 0
@@ -96,8 +97,10 @@ class Conductor:
             try:
                 self._prepare(agents=environment.runner.target_user_count)
             except HarnessError as fault:
-                # Locust logs the text, and ends the test.
-                raise StopTest(str(fault)) from fault
+                _log.error("%s", fault)
+                environment.process_exit_code = int(fault.exit_code)
+                # Ends the greenlet that was about to spawn users. Locust's own StopTest would show a traceback.
+                raise gevent.GreenletExit from fault
 
     def spawning_complete(self, **_: object) -> None:
         """Set the origin, the first time that everyone is there."""
@@ -112,16 +115,20 @@ class Conductor:
         spawning took. And the last polls are given their time to finish, those owed by busy agents included.
         """
         fleet = self._fleet
-        if fleet is None or not fleet.running or self._stop_at_once or not self._is_planned_end():
-            if fleet is not None:
-                fleet.end_sending()
+        if fleet is None:
+            return
+        end_s = fleet.end_s
+        if end_s is None or not fleet.running or self._stop_at_once or not self._is_time_up(end_s):
+            fleet.end_sending()
+            # Agents that wake just now get to send their poll, before Locust takes them for idle and kills them.
+            gevent.sleep(_SETTLE_S)
             return
         self._stop_at_once = True
-        assert fleet.end_s is not None  # a planned end is one  # noqa: S101
-        give_up_s = fleet.end_s + fleet.options.request_timeout_s + _STOP_SLACK_S
-        while not (fleet.all_left and fleet.now_s() >= fleet.end_s) and fleet.now_s() < give_up_s:
+        give_up_s = end_s + fleet.options.request_timeout_s + _STOP_SLACK_S
+        while not (fleet.all_left and fleet.now_s() >= end_s) and fleet.now_s() < give_up_s:
             gevent.sleep(_HOLD_STEP_S)
-            if self._signals:
+            if self._signals or self._fleet is not fleet:
+                # Interrupted while it waited: somebody else ends the run.
                 return
 
     def test_stop(self, environment: Any, **_: object) -> None:
@@ -152,19 +159,26 @@ class Conductor:
                 sys.exit(self._fault.exit_code)
 
     def _prepare(self, *, agents: int) -> None:
-        options = read_options(self._environment.parsed_options, host=self._environment.host, agents=agents)
+        parsed = self._environment.parsed_options
+        # A run time given in the web UI's form stays among the options for later runs that were given none: there,
+        # the run has no end until Locust stops it.
+        planned = parsed.headless or (parsed.autostart and not self._prepared_before)
+        self._prepared_before = True
+        options = read_options(
+            parsed,
+            host=self._environment.host,
+            agents=agents,
+            run_time_s=float(parsed.run_time) if planned and parsed.run_time else None,
+        )
         self._fleet, warnings = prepare_fleet(options, on_fault=self._on_fault)
         PollingAgent.fleet = self._fleet
         for warning in warnings:
             _log.warning(warning)
 
-    def _is_planned_end(self) -> bool:
-        """Tell the run time's end from a stop by hand: Locust's clock has run out, ours nearly."""
-        fleet = self._fleet
-        if fleet is None or fleet.end_s is None:
-            return False
-        # Locust starts its clock a moment before it fires `test_start`.
-        return time.perf_counter() - self._test_started_s >= fleet.end_s - 0.5
+    def _is_time_up(self, run_time_s: float) -> bool:
+        """Tell the run time's end from a stop by hand: it is when Locust's clock has run out."""
+        # Which it starts a moment before it fires `test_start`.
+        return time.perf_counter() - self._test_started_s >= run_time_s - _CLOCK_SLACK_S
 
     def _on_fault(self, fault: HarnessError) -> None:
         self._fault = fault

@@ -95,7 +95,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(spawn_rate=SPAWN_RATE_PER_S, stop_timeout=STOP_TIMEOUT_UNSET_S)
 
 
-def read_options(parsed: argparse.Namespace, *, host: str | None, agents: int) -> LoadOptions:
+def read_options(
+    parsed: argparse.Namespace, *, host: str | None, agents: int, run_time_s: float | None
+) -> LoadOptions:
     """
     Turn what Locust's parser read into our own record.
 
@@ -103,6 +105,7 @@ def read_options(parsed: argparse.Namespace, *, host: str | None, agents: int) -
         parsed: Locust's options.
         host: base URL of the target, which the web UI may have changed since; None for none.
         agents: number of users asked for.
+        run_time_s: length of the run when it is known beforehand [s].
 
     Raises:
         UsageError: no host, or one that is no base URL; a warm-up as long as the run.
@@ -113,7 +116,6 @@ def read_options(parsed: argparse.Namespace, *, host: str | None, agents: int) -
                 "option", "--host", fault="missing", remedy="--host with the target's URL, http://127.0.0.1:8000"
             )
         )
-    run_time_s = None if parsed.run_time is None else float(parsed.run_time)
     if run_time_s is not None and parsed.warmup_s >= run_time_s:
         raise UsageError(
             explain(

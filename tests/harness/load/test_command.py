@@ -27,7 +27,7 @@ def parse(command: list[str]) -> LoadOptions:
     parser.add_argument("--loglevel")
     add_options(parser)
     parsed = parser.parse_args(command[3:])
-    return read_options(parsed, host=parsed.host, agents=parsed.users)
+    return read_options(parsed, host=parsed.host, agents=parsed.users, run_time_s=parsed.run_time)
 
 
 def options(**changed: object) -> LoadOptions:

@@ -42,6 +42,7 @@ class Player:
         self.script = script
         self.requests: list[bytes] = []
         self.closed_by_us = threading.Event()
+        self.proceed = threading.Event()
         self._tls = None
         if tls:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -84,7 +85,13 @@ class Player:
                 return
             self.requests.append(request)
             if answer == RESET:
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                reset(peer)
+                return
+            if answer.startswith(RESET):
+                peer.sendall(answer.removeprefix(RESET + b":"))
+                # Let it be read before the reset overtakes it.
+                self.proceed.wait(10)
+                reset(peer)
                 return
             if answer.startswith(CLOSE):
                 # Close in answer to the request: what follows the word is sent before.
@@ -93,6 +100,11 @@ class Player:
             if answer != HANG:
                 peer.sendall(answer)
         peer.recv(1)
+
+
+def reset(peer: socket.socket) -> None:
+    """Make the next close a reset: without lingering, what is unsent or unread is thrown away."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 Play = Callable[..., Player]
@@ -230,15 +242,26 @@ def test_a_broken_answer_has_a_name(
     assert get(connection) == Exchange(status=200, body=b"[]", new_connection=True)
 
 
+@pytest.mark.parametrize(
+    ("ending", "error"),
+    [
+        # in the headers, and in the body
+        (b"close:HTTP/1.1 200 OK\r\nContent-", "connection-closed"),
+        (b"close:HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "connection-closed"),
+        (b"reset:HTTP/1.1 200 OK\r\nContent-", "connection-reset"),
+        (b"reset:HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "connection-reset"),
+    ],
+)
 def test_an_answer_cut_off_on_a_kept_connection_is_not_repeated(
-    play: Play, connect: Callable[..., Connection]
+    play: Play, connect: Callable[..., Connection], ending: bytes, error: str
 ) -> None:
     """The target had begun to answer: repeating would hide its fault."""
-    player = play([[OK, b"close:HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n["], [OK]])
+    player = play([[OK, ending], [OK]])
     connection = connect(player)
     get(connection)
+    gevent.spawn_later(0.1, player.proceed.set)
     exchange = get(connection)
-    assert (exchange.error, exchange.new_connection, exchange.retried) == ("connection-closed", False, False)
+    assert (exchange.error, exchange.new_connection, exchange.retried) == (error, False, False)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Our options in Locust's help, and what is refused."""
 
 import argparse
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,10 +15,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def read(*arguments: str, host: str | None = "http://127.0.0.1:1", run_time: int | None = 60) -> LoadOptions:
-    parsed = parser().parse_args(arguments)
-    parsed.run_time = run_time
-    return read_options(parsed, host=host, agents=50)
+def read(*arguments: str, host: str | None = "http://127.0.0.1:1", run_time: float | None = 60.0) -> LoadOptions:
+    return read_options(parser().parse_args(arguments), host=host, agents=50, run_time_s=run_time)
 
 
 def test_the_defaults_are_the_fleet_of_the_specification() -> None:
@@ -102,5 +99,4 @@ def test_options_that_do_not_go_together_are_refused(changed: dict[str, object],
 
 
 def test_a_run_without_an_end_may_have_any_warmup() -> None:
-    namespace = SimpleNamespace(**vars(parser().parse_args(["--warmup", "1h"])), run_time=None)
-    assert read_options(namespace, host="http://127.0.0.1:1", agents=1).run_time_s is None
+    assert read("--warmup", "1h", run_time=None).warmup_s == 3600.0
