@@ -1,7 +1,7 @@
 """The scenario as a user runs it: plain Locust in a process of its own against a real server in another."""
 
 import contextlib
-import csv
+import json
 import os
 import resource
 import signal
@@ -121,7 +121,7 @@ def test_fifty_agents_poll_on_their_schedule(tmp_path: Path) -> None:
         done = run(
             tmp_path,
             *("-u", "50", "-t", "2s", "--interval", "500ms", "--seed", "5", "--host", server.url),
-            *("--csv", str(tmp_path / "locust")),
+            *("--json-file", str(tmp_path / "locust")),
         )
         counts = server.counts()
     assert done.code == 0, done.output
@@ -144,9 +144,10 @@ def test_fifty_agents_poll_on_their_schedule(tmp_path: Path) -> None:
     }
     assert len(set(agent_of.values())) == 50, "the phases are spread over the interval, one agent in each slot"
     assert len(read_ticks(done.directory.generator)) >= 1
-    with (tmp_path / "locust_stats.csv").open(newline="") as file:
-        (row,) = (row for row in csv.DictReader(file) if row["Name"] == PENDING_ROUTE)
-    assert (row["Request Count"], row["Failure Count"]) == ("200", "0"), "Locust's own tables count every poll"
+    (row,) = json.loads((tmp_path / "locust.json").read_text())
+    assert (row["name"], row["num_requests"], row["num_failures"]) == (PENDING_ROUTE, 200, 0), (
+        "Locust's own tables"
+    )
     assert "200 of 200 intended polls sent in 2.00 s by 50 agents, 0 missed, 0 failed\n" in done.output
     assert done.last_line == f"samples        {done.directory.samples}"
 
