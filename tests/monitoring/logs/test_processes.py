@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.logs.reader import LogReading, LogRow
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
@@ -145,6 +147,48 @@ def test_a_stopped_process_blocks_nobody(tmp_path: Path) -> None:
     lines = stored_lines(tmp_path)
     assert Counter(map(len, lines)) == {LINE_BYTES: 2 * n_lines}
     assert len({line[:10] for line in lines}) == 2 * n_lines
+
+
+WRITE_ROWS = """
+import sys
+from monitoring.logs.writer import RotatingWriter
+
+path, name, compress = sys.argv[1:]
+writer = RotatingWriter(path, max_bytes=40_000, backups=2000, compress=compress == "gzip")
+for number in range(20_000):
+    row = b'{"time":"2026-11-23T12:00:00Z","level":"INFO","logger":"x","agent":"%s","message":"%d"}'
+    while not writer.submit(row % (name.encode(), number)):
+        writer.flush(60)
+    if number % 200 == 199:
+        writer.flush(60)
+assert writer.close(60)
+"""
+
+
+@pytest.mark.parametrize("compress", ["plain", "gzip"])
+def test_reading_while_others_write_and_rotate_sees_every_line_once(tmp_path: Path, compress: str) -> None:
+    """Whenever one looks, each process's lines are there from the first to some latest one, none twice."""
+    path = tmp_path / "a.log"
+    command = [sys.executable, "-c", WRITE_ROWS, str(path)]
+    processes = [
+        subprocess.Popen([*command, name, compress], stdout=subprocess.PIPE, text=True, cwd=ROOT) for name in "ab"
+    ]
+    looks = 0
+    with ended(processes):
+        running = True
+        while running:
+            running = any(process.poll() is None for process in processes)
+            seen: dict[str | None, list[int]] = {"a": [], "b": []}
+            reading = LogReading(path, LogRow)
+            for rows in reading:
+                for row in rows:
+                    seen[row.agent].append(int(row.message or ""))
+            assert (reading.coverage.bad_lines, reading.coverage.damaged) == (0, ())
+            assert seen == {name: list(range(len(numbers))) for name, numbers in seen.items()}
+            looks += 1
+        assert [process.returncode for process in processes] == [0, 0]
+    assert {name: len(numbers) for name, numbers in seen.items()} == {"a": 20_000, "b": 20_000}
+    assert looks > 3
 
 
 APPLICATION = """
