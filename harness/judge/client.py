@@ -7,6 +7,7 @@ from harness.columns import Bools, Floats
 from harness.judge.autocorrelation import Level, integrated_time, time_at_limit
 from harness.judge.context import Context
 from harness.judge.findings import (
+    ERROR_CURE,
     LATE_CURE,
     SLOW_CURE,
     NotJudged,
@@ -19,6 +20,7 @@ from harness.judge.findings import (
     plain_finding,
     quantile_finding,
     ratio_finding,
+    reached,
     wanted,
 )
 from harness.judge.quantiles import quantile, quantile_interval
@@ -61,7 +63,7 @@ def error_ratio(gate: Gate, context: Context) -> Outcome:
             noun="poll",
             did="failed",
             per_s=per_s(len(failed), context.window_s),
-            cure="the errors by kind in the report; then master-backend.log of the target",
+            cure=ERROR_CURE,
         )
         if finding.status is Status.FAIL and death is None:
             finding = _unless_own_fault(
@@ -137,6 +139,7 @@ def _times(
         return no_polls(gate)
     # "Not below" instead of "at least": a value that is no number is an exceedance too.
     exceeds = ~(values_s < gate.limit)
+    failures = int(len(values_s) - context.polls.ok.sum())
     tau = time_at_limit(integrated_time(exceeds), levels, limit=gate.limit)
     tally = _tally(gate, context, exceeds, tau=tau)
     finding = quantile_finding(
@@ -146,13 +149,14 @@ def _times(
         interval=_interval(gate, tally, values_s),
         noun="poll",
         per_s=per_s(len(values_s), context.window_s),
+        failures=failures,
     )
     if finding.status is not Status.FAIL:
         # Lateness only adds to what is measured, so it can't have made a PASS.
         return finding
     own_s = late_s()
     without = ~((values_s - own_s < gate.limit) | context.own_failures)
-    did = f"took {duration(gate.limit)} or longer"
+    did = reached(gate, failures=failures)
     return _unless_own_fault(finding, tally, context, without=without, did=did, latest_s=float(own_s.max()))
 
 

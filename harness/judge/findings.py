@@ -8,6 +8,7 @@ from harness.judge.wording import duration
 from harness.model import Direction, Finding, Gate, Interval, Status
 
 SLOW_CURE = "the report's 'where the time went': handler, database or pool wait; then database-queries.log"
+ERROR_CURE = "the errors by kind in the report; then master-backend.log of the target"
 LATE_CURE = "fewer agents, or a faster or less busy machine for the generator"
 
 
@@ -27,7 +28,14 @@ def allowed_ratio(gate: Gate) -> float:
 
 
 def quantile_finding(
-    gate: Gate, tally: Tally, *, measured: float | None, interval: Interval | None, noun: str, per_s: float
+    gate: Gate,
+    tally: Tally,
+    *,
+    measured: float | None,
+    interval: Interval | None,
+    noun: str,
+    per_s: float,
+    failures: int = 0,
 ) -> Finding:
     """
     Judge a quantile of durations by its exceedances.
@@ -39,9 +47,16 @@ def quantile_finding(
         interval: bounds of the quantile [s].
         noun: what was observed, singular.
         per_s: observations a second, for the remedy; 0 when not known.
+        failures: how many of the exceedances are failures.
     """
-    did = f"took {duration(gate.limit)} or longer"
-    return _share_finding(gate, tally, measured, interval, noun=noun, did=did, per_s=per_s, cure=SLOW_CURE)
+    did = reached(gate, failures=failures)
+    cure = ERROR_CURE if failures > tally.exceedances / 2 else SLOW_CURE
+    return _share_finding(gate, tally, measured, interval, noun=noun, did=did, per_s=per_s, cure=cure)
+
+
+def reached(gate: Gate, *, failures: int) -> str:
+    """Say what an exceedance of a gate on durations did, as a clause."""
+    return f"took {duration(gate.limit)} or longer{' or failed' if failures else ''}"
 
 
 def ratio_finding(gate: Gate, tally: Tally, *, noun: str, did: str, per_s: float, cure: str) -> Finding:

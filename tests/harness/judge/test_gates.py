@@ -57,7 +57,10 @@ def test_a_failed_poll_exceeds_every_limit():
     assert found["p95"] == Status.FAIL
     assert found["p99"] == Status.FAIL
     assert found["error-ratio"] == Status.FAIL
-    assert finding("p95", of).exceedances == 30
+    p95 = finding("p95", of)
+    assert p95.exceedances == 30
+    assert p95.reason.startswith("30 of 300 polls took 200 ms or longer or failed; ")
+    assert p95.remedy == "the errors by kind in the report; then master-backend.log of the target"
 
 
 @pytest.mark.parametrize(
