@@ -57,13 +57,15 @@ def bin_edges(end_s: float, rate_per_s: float, interval_s: float, *, most: int =
         most: most bins.
 
     Returns:
-        Edges from 0 to `end_s` or a little beyond [s]; at least two.
+        Edges from 0 to `end_s` [s]; at least two. The last bin takes what is left: half to one and a half widths.
     """
     least_s = max(end_s / most, 5 / rate_per_s if rate_per_s > 0 else 0.0)
     fitting = [width for width in _WIDTHS_S if width <= max(end_s, 1.0)] or [_WIDTHS_S[0]]
     wide_enough = [width for width in fitting if width >= least_s] or fitting[-1:]
     width_s = next((width for width in wide_enough if _is_even(width, interval_s)), wide_enough[0])
-    return np.arange(max(1, int(np.ceil(end_s / width_s - 1e-9))) + 1, dtype=np.float64) * width_s
+    edges = np.arange(max(1, round(end_s / width_s)) + 1, dtype=np.float64) * width_s
+    edges[-1] = end_s
+    return edges
 
 
 def _is_even(width_s: float, interval_s: float) -> bool:
@@ -95,8 +97,6 @@ def draw_rates(
     axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.36)
     time = TimeAxis(end_s)
     edges = bin_edges(end_s, len(columns) / end_s, interval_s)
-    # The last bin may reach beyond the run's end: it counts for the part inside.
-    widths = np.minimum(edges[1:], end_s) - edges[:-1]
     series: tuple[tuple[str, Floats, dict[str, Any]], ...] = (
         ("intended", columns.intended_start_s, {"color": GRID, "fill": True}),
         ("offered (sent)", columns.start_s, {"color": BLUE, "lw": 2.4, "baseline": None}),
@@ -108,9 +108,9 @@ def draw_rates(
     )
     highest = intended_per_s
     for label, t_s, look in series:
-        counts = np.histogram(t_s[t_s < end_s], edges)[0] / widths
+        counts = np.histogram(t_s, edges)[0] / np.diff(edges)
         highest = max(highest, float(counts.max(initial=0.0)))
-        axes.stairs(counts, time.of(np.minimum(edges, end_s)), label=label, gid=label.split()[0], **look)
+        axes.stairs(counts, time.of(edges), label=label, gid=label.split()[0], **look)
     axes.axhline(
         intended_per_s, color=VERMILLION, lw=1.0, ls=(0, (1, 1.5)), label="schedule's mean", gid="schedule"
     )
@@ -166,12 +166,12 @@ def draw_errors(columns: Columns, *, interval_s: float, warmup_s: float, end_s: 
     base = np.zeros(len(edges) - 1)
     looks = zip(_KIND_COLOURS, _KIND_HATCHES, strict=True)
     for (label, mask), (colour, hatch) in zip(kinds, looks, strict=False):
-        counts = np.histogram(np.minimum(columns.intended_start_s[mask], end_s), edges)[0]
+        counts = np.histogram(columns.intended_start_s[mask], edges)[0]
         some = counts > 0
         axes.bar(
             time.of(edges[:-1][some]),
             counts[some],
-            width=time.of(np.diff(np.minimum(edges, end_s))[some]),
+            width=time.of(np.diff(edges)[some]),
             bottom=base[some],
             align="edge",
             color=colour,
