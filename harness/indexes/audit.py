@@ -94,7 +94,7 @@ def _judge(
     definition = next((index for index in database.indexes() if index.name == expected_index), None)
     if definition is None:
         return False, f"there is no index {expected_index}"
-    fault = _fault_of_definition(definition, table, columns)
+    fault = fault_of_definition(definition, table, columns)
     if fault is not None:
         return False, fault
     fault = fault_of_plan(plan, definition)
@@ -104,9 +104,10 @@ def _judge(
     return (False, fault) if excuse is None else (None, excuse)
 
 
-def _fault_of_definition(
+def fault_of_definition(
     definition: IndexDefinition, table: str | None, columns: Sequence[str] | None
 ) -> str | None:
+    """Return what keeps an index from being the expected one, or None; see `explain_served` for the arguments."""
     name = definition.name
     if table is not None and definition.table != table:
         return f"index {name} belongs to the table {definition.table}, not to {table}"

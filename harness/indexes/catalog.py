@@ -1,5 +1,6 @@
 """What a database says of its indexes, and what the specification asks for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -32,6 +33,38 @@ class IndexDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableFacts:
+    """
+    A table as far as its indexes are concerned.
+
+    Args:
+        name: of the table.
+        columns: their names.
+        rows: how many it holds; the planner's estimate on PostgreSQL.
+        stale: what is wrong with its statistics; None when nothing is.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: int
+    stale: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexUsage:
+    """
+    How often a database used its indexes.
+
+    Args:
+        scans: uses by index.
+        since: when counting began, for people; None when the database doesn't say.
+    """
+
+    scans: Mapping[str, int]
+    since: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedIndex:
     """
     An index that the specification names.
@@ -41,12 +74,14 @@ class ExpectedIndex:
         table: it must belong to.
         columns: its keys in order.
         purpose: what it is for, in one clause.
+        named: whether the specification gives the name, so that no other will do.
     """
 
     name: str
     table: str
     columns: tuple[str, ...]
     purpose: str
+    named: bool = True
 
     @property
     def create_statement(self) -> str:
@@ -74,5 +109,7 @@ SPECIFIED_INDEXES = (
         columns=("created_at",),
         purpose="deployments by age",
     ),
-    ExpectedIndex(name="idx_agent_name", table="agents", columns=("name",), purpose="an agent by its name"),
+    ExpectedIndex(
+        name="idx_agent_name", table="agents", columns=("name",), purpose="an agent by its name", named=False
+    ),
 )

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from harness.errors import HarnessError
-from harness.indexes.catalog import IndexDefinition
+from harness.indexes.catalog import IndexDefinition, IndexUsage, TableFacts
 from harness.indexes.plan import Plan
 
 
@@ -34,6 +34,12 @@ class Database(Protocol):
 
     def indexes(self) -> tuple[IndexDefinition, ...]:
         """Return every index."""
+
+    def tables(self) -> tuple[TableFacts, ...]:
+        """Return every table."""
+
+    def usage(self) -> IndexUsage | None:
+        """Return how often the indexes were used, or None when the database doesn't count."""
 
     def excuse(self, table: str, plan: Plan) -> str | None:
         """Return why a plan that passes an index of `table` over says nothing against it, or None."""

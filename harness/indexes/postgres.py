@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from harness.errors import HarnessError, explain
-from harness.indexes.catalog import IndexDefinition
+from harness.indexes.catalog import IndexDefinition, IndexUsage, TableFacts
 from harness.indexes.database import CannotExplainError, driver_message
 from harness.indexes.placeholders import Numbered, for_postgres
 from harness.indexes.plan import Plan, PlanKind
@@ -26,6 +26,8 @@ UNSELECTIVE_RATIO = 0.05
 Above this share of a table, matches are as cheap to find in other ways: with one or two agents the agent's id says
 next to nothing. In the same measurement the index was used up to 10 % and passed over at 12.5 %.
 """
+STALE_RATIO = 0.5
+"""Share of changed rows above which statistics are called out of date; autovacuum analyses at 0.1 by default."""
 STATEMENT_TIMEOUT_MS = 5000
 LOCK_TIMEOUT_MS = 1000
 
@@ -43,6 +45,16 @@ _KINDS = {
 _STATISTICS = """
 SELECT EXISTS (SELECT FROM pg_stats s WHERE s.tablename = c.relname AND s.schemaname = n.nspname), c.reltuples
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)
+"""
+_TABLES = """
+SELECT c.relname,
+       ARRAY(SELECT a.attname::text FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+       greatest(c.reltuples, s.n_live_tup, 0), s.n_live_tup, s.n_mod_since_analyze,
+       coalesce(s.last_analyze, s.last_autoanalyze) IS NOT NULL
+FROM pg_class c JOIN pg_stat_user_tables s ON s.relid = c.oid
+WHERE pg_table_is_visible(c.oid)
+ORDER BY c.relname
 """
 _INDEXES = """
 SELECT i.relname, t.relname, x.indisunique, x.indisprimary, x.indpred IS NOT NULL, x.indisvalid AND x.indisready,
@@ -113,6 +125,16 @@ def _detail(node: Mapping[str, Any]) -> str:
         text += f" by {', '.join(node['Sort Key'])}"
     conditions = [f"{name}: {node[name]}" for name in ("Index Cond", "Filter") if name in node]
     return f"{text} [{'; '.join(conditions)}]" if conditions else text
+
+
+def _stale(table: str, rows: int, changes: int, analysed: bool) -> str | None:  # noqa: FBT001  # a row of _TABLES
+    if rows < SMALL_TABLE_ROWS:
+        return None
+    if not analysed:
+        return f"it was never analysed and holds about {rows:,} rows"
+    if changes > STALE_RATIO * rows:
+        return f"{changes:,} of about {rows:,} rows of {table} have changed since it was last analysed"
+    return None
 
 
 class PostgresDatabase:
@@ -192,6 +214,23 @@ class PostgresDatabase:
             )
             for name, table, unique, primary, partial, valid, method, constraint, columns in self._run(_INDEXES)
         )
+
+    def tables(self) -> tuple[TableFacts, ...]:
+        """Return every table on the search path, with its columns and the planner's idea of its size."""
+        return tuple(
+            TableFacts(name=name, columns=tuple(columns), rows=int(rows), stale=_stale(name, *counts))
+            for name, columns, rows, *counts in self._run(_TABLES)
+        )
+
+    def usage(self) -> IndexUsage | None:
+        """Return how often each index was used since the server's counters were last set to zero."""
+        scans = self._run(
+            "SELECT indexrelname, idx_scan FROM pg_stat_user_indexes WHERE pg_table_is_visible(relid)"
+        )
+        since = self._run(
+            "SELECT to_char(stats_reset, 'YYYY-MM-DD') FROM pg_stat_database WHERE datname = current_database()"
+        )[0][0]
+        return IndexUsage(scans={name: int(count or 0) for name, count in scans}, since=since)
 
     def excuse(self, table: str, plan: Plan) -> str | None:
         """

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from harness.indexes.catalog import IndexDefinition
+from harness.indexes.catalog import IndexDefinition, IndexUsage, TableFacts
 from harness.indexes.database import CannotExplainError, driver_message
 from harness.indexes.placeholders import for_sqlite
 from harness.indexes.plan import Plan, PlanKind
@@ -20,6 +20,8 @@ _ACCESS = re.compile(
 )
 _INDEX = re.compile(r"(?:COVERING )?INDEX (?P<name>.+)")
 _NO_TABLE = re.compile(r"CONSTANT ROW|\d+ CONSTANT ROWS|\d+-ROW VALUES CLAUSE|SUBQUERY \d+|\(.*\)")
+STALE_FACTOR = 10
+"""How much a table may grow before its statistics are called out of date."""
 _SORT = "USE TEMP B-TREE FOR "
 _NAMED_TABLE = re.compile(r"""(?:\bFROM|\bJOIN|,)\s+["`\[]?(\w+)["`\]]?\s+(?:AS\s+)?["`\[]?(\w+)""", re.IGNORECASE)
 
@@ -75,13 +77,20 @@ def _step(detail: str, children: tuple[Plan, ...], tables: Mapping[str, str]) ->
 
 
 class SqliteDatabase:
-    """An open SQLite database, read only."""
+    """
+    An open SQLite database.
+
+    Args:
+        connection: open.
+        writable: False makes everything but reading an error.
+    """
 
     name = "sqlite"
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, writable: bool = False) -> None:
         self._connection = connection
-        connection.exec_driver_sql("PRAGMA query_only = ON")
+        if not writable:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
 
     @property
     def version(self) -> str:
@@ -119,8 +128,38 @@ class SqliteDatabase:
         ).scalars()
         return tuple(found for table in tables.all() for found in self._indexes_of(str(table)))
 
+    def tables(self) -> tuple[TableFacts, ...]:
+        """Return every table with its columns and size."""
+        names = self._connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
+        ).scalars()
+        counted = self._counted_rows()
+        return tuple(self._facts(str(name), counted) for name in names.all())
+
+    def usage(self) -> IndexUsage | None:
+        """Return None: SQLite counts nothing."""
+        return None
+
     def excuse(self, table: str, plan: Plan) -> None:
         """Return None: SQLite searches a fitting index however small the table and however few its values are."""
+
+    def _facts(self, table: str, counted: Mapping[str, int]) -> TableFacts:
+        quoted = table.replace('"', '""')
+        rows = int(self._connection.exec_driver_sql(f'SELECT count(*) FROM "{quoted}"').scalar_one())  # noqa: S608  # quoted above
+        columns = self._connection.exec_driver_sql("SELECT name FROM pragma_table_info(?)", (table,)).scalars()
+        known = counted.get(table)
+        stale = None
+        if known is not None and rows >= STALE_FACTOR * max(known, 1):
+            stale = f"its statistics are of {known:,} rows, and it holds {rows:,}"
+        return TableFacts(name=table, columns=tuple(str(name) for name in columns.all()), rows=rows, stale=stale)
+
+    def _counted_rows(self) -> dict[str, int]:
+        """Return how many rows each analysed table had; the first number of each statistic."""
+        master = "SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'"
+        if not self._connection.exec_driver_sql(master).scalar_one():
+            return {}
+        rows = self._connection.exec_driver_sql("SELECT tbl, stat FROM sqlite_stat1").all()
+        return {str(table): int(str(stat).split()[0]) for table, stat in rows if stat}
 
     def _indexes_of(self, table: str) -> list[IndexDefinition]:
         listed = self._connection.exec_driver_sql(

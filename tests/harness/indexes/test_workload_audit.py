@@ -1,0 +1,339 @@
+"""The whole audit: a captured log against real databases, shown as text, JSON and HTML, and the command on top."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from harness.errors import ExitCode, HarnessError, UsageError
+from harness.indexes import trial, workload
+from harness.indexes.command import add_indexes_arguments, run_indexes
+from harness.indexes.opening import open_database
+from harness.indexes.records import Audit, CapturedStatement, Weight, Workload
+from harness.indexes.render import render_html, render_text
+from harness.indexes.workload import read_workload
+from harness.indexes.workload_audit import audit_workload
+from harness.model import Status
+from tests.harness.indexes.master import COMPOSITE, build, run
+
+SCAN = "SELECT * FROM deployments WHERE artifact = {} ORDER BY created_at"
+PENDING = "SELECT id FROM deployments WHERE agent_id = {} AND status = {} ORDER BY created_at"
+OWN_SORT = "SELECT * FROM deployments WHERE agent_id = {} ORDER BY artifact"
+
+
+def line(statement: str, duration_ms: float = 5.0, **more: Any) -> str:
+    fields = {
+        "time": "2026-11-23T09:00:00.000000Z",
+        "level": "INFO",
+        "logger": "monitoring.query",
+        "engine": "main",
+        "statement": statement,
+        "duration_ms": duration_ms,
+    }
+    return json.dumps(fields | more) + "\n"
+
+
+def captured(*statements: str, mean_s: float = 0.005) -> Workload:
+    made = tuple(CapturedStatement(text=one, calls=2, total_s=2 * mean_s, max_s=mean_s) for one in statements)
+    return Workload(statements=made, lines=len(made), bad_lines=0, text_lines=0, damaged=())
+
+
+def audit(url: str, work: Workload | None, **options: Any) -> Audit:
+    with open_database(url) as database:
+        return audit_workload(database, work, **options)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    """A filled master on each kind of database."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'master.db'}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    return build(url, rows=5000)
+
+
+def url_of(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)
+
+
+def marked(engine: Engine, statement: str) -> str:
+    return statement.replace("{}", "?" if engine.dialect.name == "sqlite" else "%(x)s::VARCHAR")
+
+
+def test_healthy(engine: Engine) -> None:
+    """Statements that their indexes serve leave no finding."""
+    run(engine, "DROP INDEX idx_agent_name")
+    run(engine, "CREATE UNIQUE INDEX name_of_agent ON agents (name)")
+    made = audit(url_of(engine), captured(marked(engine, PENDING)))
+    assert (Status.PASS, (), (), 1) == (made.status, made.statements, made.indexes, made.served)
+    assert (1, 1, 1.0, {}, ()) == (
+        made.coverage.captured,
+        made.coverage.explained,
+        made.coverage.time_ratio,
+        made.coverage.skipped,
+        made.coverage.notes,
+    )
+
+
+def test_full_scan_with_a_cure(engine: Engine) -> None:
+    """A full scan of a large table fails, and the index that cures it was tried, elsewhere."""
+    made = audit(url_of(engine), captured(marked(engine, SCAN)))
+    (found,) = made.statements
+    assert (Status.FAIL, Weight.FAULT) == (made.status, found.weight)
+    assert " of deployments (5,000 rows) read: " in found.fault
+    assert found.proposal is not None
+    name = "idx_deployments_artifact_created_at"
+    assert f"CREATE INDEX {name} ON deployments (artifact, created_at)" == found.proposal.statement
+    assert name in found.proposal.plan
+    if engine.dialect.name == "postgresql":
+        assert found.proposal.cost_ratio is not None
+        assert 2.0 < found.proposal.cost_ratio
+    else:
+        assert found.proposal.cost_ratio is None
+    with open_database(url_of(engine)) as database:
+        assert name not in {index.name for index in database.indexes()}
+
+
+def test_full_scan_without_a_cure(engine: Engine) -> None:
+    """What no index can help is advice, and says so."""
+    work = captured("SELECT count(*) FROM deployments", "SELECT * FROM deployments WHERE lower(artifact) = 'x'")
+    made = audit(url_of(engine), work)
+    assert Status.PASS is made.status
+    assert {
+        "the statement asks for all rows; no index can spare that",
+        "no index comes to mind",
+    } == {found.note for found in made.statements}
+
+
+def test_small_tables_are_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'small.db'}"
+    build(url, rows=500)
+    made = audit(url, captured(SCAN.format("?")))
+    assert ((), 1) == (made.statements, made.served)
+
+
+def test_sort_counts_when_it_is_slow(tmp_path: Path) -> None:
+    """A sort alone is advice; one that takes longer than a query may is a fault."""
+    url = f"sqlite:///{tmp_path / 'master.db'}"
+    build(url, rows=5000)
+    statement = OWN_SORT.format("?")
+    quick = audit(url, captured(statement))
+    slow = audit(url, captured(statement, mean_s=0.2))
+    assert (Weight.ADVICE, Weight.FAULT) == (quick.statements[0].weight, slow.statements[0].weight)
+    assert "rows sorted anew each time: USE TEMP B-TREE FOR ORDER BY" == quick.statements[0].fault
+    assert quick.statements[0].proposal is not None
+    assert "tried on a copy of the schema and its statistics" in render_text(quick)
+
+
+def test_order_of_an_index_up_to_a_limit(engine: Engine) -> None:
+    """Reading an index in its order until a limit is no scan that hurts."""
+    made = audit(url_of(engine), captured("SELECT * FROM deployments ORDER BY created_at LIMIT 10"))
+    assert () == made.statements
+
+
+def test_specified_index_dropped(engine: Engine) -> None:
+    run(engine, f"DROP INDEX {COMPOSITE}")
+    made = audit(url_of(engine), None)
+    assert Status.FAIL is made.status
+    assert [(COMPOSITE, "missing, and the specification names it")] == [
+        (one.name, one.fault) for one in made.indexes
+    ]
+    assert "No query log was given: the service's own statements were not looked at." in made.coverage.notes
+
+
+def test_pending_query_passed_over(postgres_url: str) -> None:
+    """An index that stands right and isn't used: a fault on a table of size, told with its plan."""
+    engine = build(postgres_url, rows=5000)
+    database = engine.url.database
+    run(engine, f'ALTER DATABASE "{database}" SET enable_indexscan = off')
+    run(engine, f'ALTER DATABASE "{database}" SET enable_bitmapscan = off')
+    made = audit(postgres_url, None)
+    (found,) = made.statements
+    assert (Status.FAIL, Weight.FAULT) == (made.status, found.weight)
+    assert f"the pending query is not served by {COMPOSITE}: all rows are read: Seq Scan" in found.fault
+    assert "the specification's own query" in render_text(made)
+
+
+def test_pending_query_on_a_small_table(postgres_url: str) -> None:
+    build(postgres_url, rows=150)
+    made = audit(postgres_url, None)
+    assert (Status.PASS, Weight.ADVICE) == (made.status, made.statements[0].weight)
+    assert "too small to judge" in str(made.statements[0].note)
+
+
+def test_what_can_not_be_explained(engine: Engine) -> None:
+    """Everything odd is named, counted and skipped; the rest is judged."""
+    work = captured(
+        marked(engine, PENDING),
+        "BEGIN",
+        "PRAGMA table_info(x)",
+        "SELECT * FROM gone",
+        "SELECT * FROM deployments WHERE id IN (1, 2… (3000 more)",
+        "DELETE FROM deployments; DROP TABLE agents",
+    )
+    made = audit(url_of(engine), work)
+    assert (6, 1, 1 / 6) == (made.coverage.captured, made.coverage.explained, made.coverage.time_ratio)
+    assert 2 == made.coverage.skipped["no query: nothing to explain"]
+    assert 1 == made.coverage.skipped["cut off in the log"]
+    assert 2 == sum(
+        n for reason, n in made.coverage.skipped.items() if "the database can't explain it: " in reason
+    )
+    with engine.connect() as connection:
+        assert 5000 == connection.scalar(text("SELECT count(*) FROM deployments"))
+
+
+def test_nothing_explained(engine: Engine) -> None:
+    """Without one plan there is no verdict."""
+    made = audit(url_of(engine), captured("BEGIN"))
+    assert Status.INCONCLUSIVE is made.status
+    assert "INCONCLUSIVE: There was nothing to judge." == render_text(made).splitlines()[-1]
+
+
+def test_empty_log(engine: Engine) -> None:
+    made = audit(url_of(engine), captured())
+    assert (Status.INCONCLUSIVE, ("The query log holds no statements.",)) == (made.status, made.coverage.notes)
+
+
+def test_top_and_no_trial(engine: Engine) -> None:
+    made = audit(url_of(engine), captured(marked(engine, SCAN), marked(engine, PENDING)), top=1, trial=False)
+    assert (Status.PASS, None) == (made.status, made.statements[0].proposal)
+    assert (
+        "Of 2 different statements the 1 longest were looked at.",
+        "No index was tried.",
+    ) == made.coverage.notes
+
+
+def test_foreign_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    engine = create_engine(url)
+    run(engine, "CREATE TABLE notes (id INTEGER PRIMARY KEY, words TEXT)")
+    engine.dispose()
+    note = "This is no deployment master's database: the specification's indexes were not looked for."
+    alone, with_work = audit(url, None), audit(url, captured("SELECT * FROM notes WHERE words = ?"))
+    assert (Status.INCONCLUSIVE, Status.PASS) == (alone.status, with_work.status)
+    assert note in alone.coverage.notes
+    assert note in with_work.coverage.notes
+
+
+def test_no_server_to_try_on(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no server of our own can be started, the finding stays and says why nothing was tried."""
+
+    def none() -> None:
+        raise HarnessError("no server here")
+
+    monkeypatch.setattr(trial, "ephemeral_postgres", none)
+    engine = build(postgres_url, rows=5000)
+    made = audit(postgres_url, captured(marked(engine, SCAN)))
+    assert (Weight.ADVICE, "no index was tried: no server to try indexes on: no server here") == (
+        made.statements[0].weight,
+        made.statements[0].note,
+    )
+
+
+def test_table_that_can_not_be_copied(postgres_url: str) -> None:
+    """A type of the database's own does not exist on ours."""
+    engine = build(postgres_url, rows=5000)
+    run(engine, "CREATE TYPE mood AS ENUM ('sad', 'happy')")
+    run(engine, "ALTER TABLE deployments ADD COLUMN mood mood")
+    (found,) = audit(postgres_url, captured(marked(engine, SCAN))).statements
+    assert 'no index was tried: table deployments can\'t be copied: type "mood" does not exist' == found.note
+
+
+def test_stale_statistics_on_sqlite(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'master.db'}"
+    engine = build(url, rows=100)
+    run(
+        engine,
+        "INSERT INTO deployments SELECT id + 1000 * n, agent_id, status, created_at, artifact FROM deployments, "
+        "(WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 12) SELECT n FROM k)",
+    )
+    (found,) = audit(url, None).indexes
+    assert "statistics out of date: its statistics are of 100 rows, and it holds 1,300" == found.fault
+
+
+def test_stale_statistics_on_postgres(postgres_url: str) -> None:
+    engine = build(postgres_url, rows=5000, analyse=False)
+    run(engine, "SELECT pg_stat_force_next_flush()")
+    faults = [one.fault for one in audit(postgres_url, None).indexes]
+    assert ["statistics out of date: it was never analysed and holds about 5,000 rows"] == faults
+
+
+def test_reading_a_log(tmp_path: Path) -> None:
+    """By total time, over rotated files; what is no line of ours is counted."""
+    log = tmp_path / "database-queries.log"
+    (tmp_path / "database-queries.log.1").write_text(line("A", 10.0) + line("B", 1.0))
+    log.write_text(line("B", 30.0) + "garbage\n" + '{"half":')
+    work = read_workload(log)
+    assert (
+        CapturedStatement(text="B", calls=2, total_s=0.031, max_s=0.03),
+        CapturedStatement(text="A", calls=1, total_s=0.01, max_s=0.01),
+    ) == work.statements
+    assert (5, 2, 0) == (work.lines, work.bad_lines, work.text_lines)
+    assert 0.0155 == work.statements[0].mean_s
+
+
+def test_log_with_too_many_statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that builds values into its statements does not fill our memory."""
+    monkeypatch.setattr(workload, "MOST_STATEMENTS", 2)
+    log = tmp_path / "database-queries.log"
+    log.write_text("".join(line(f"SELECT {number}") for number in range(5)))
+    assert 2 == len(read_workload(log).statements)
+
+
+def test_missing_log(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError) as caught:
+        read_workload(tmp_path / "none.log")
+    assert (
+        f"file '{tmp_path / 'none.log'}': can't be read: No such file or directory; "
+        "try the path of the monitoring layer's database-queries.log"
+    ) == str(caught.value)
+
+
+def options(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_indexes_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Text, JSON and a page of the same audit; the exit code is the gates'."""
+    url = f"sqlite:///{tmp_path / 'master.db'}"
+    engine = build(url, rows=5000)
+    log = tmp_path / "database-queries.log"
+    log.write_text(line(SCAN.format("?"), 20.0) + line("SELECT * FROM deployments WHERE artifact = '<b>\x1b[31m'"))
+    page = tmp_path / "audit.html"
+    words = ("--database-url", url, "--queries", str(log))
+    assert ExitCode.FAIL == run_indexes(options(*words, "--html", str(page)))
+    shown = capsys.readouterr().out
+    assert "FAIL: 2 faults, 0 pieces of advice.\n" == shown.splitlines(keepends=True)[-1]
+    assert (
+        "  remedy     CREATE INDEX idx_deployments_artifact_created_at ON deployments (artifact, created_at);"
+        in shown
+    )
+    assert "1 call, 20.0 ms in all, mean 20.0 ms, longest 20.0 ms" in shown
+    assert "\x1b" not in shown
+    html = page.read_text()
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+    assert "CREATE INDEX idx_deployments_artifact_created_at" in html
+    assert ExitCode.FAIL == run_indexes(options(*words, "--json"))
+    stored = json.loads(capsys.readouterr().out)
+    assert (1, "FAIL") == (stored["schema_version"], stored["status"])
+    run(engine, "DELETE FROM deployments")
+    assert ExitCode.PASS == run_indexes(options("--database-url", url))
+    assert "No finding." in capsys.readouterr().out
+
+
+def test_command_usage() -> None:
+    with pytest.raises(UsageError, match=r"^option '--top': too small, got 0, need 1 or more$"):
+        run_indexes(options("--database-url", "sqlite://", "--top", "0"))
+
+
+def test_page_without_findings(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'master.db'}"
+    build(url, rows=0)
+    assert "Plans without anything to find: 0." in render_html(audit(url, None))
