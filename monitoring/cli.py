@@ -27,6 +27,8 @@ class Command(NamedTuple):
 COMMANDS: tuple[Command, ...] = (
     Command("metrics", "show the figures of a running service", "monitoring.commands.metrics"),
     Command("report", "report what a service did within a window", "monitoring.commands.report"),
+    Command("check", "go through the daily or weekly checklist", "monitoring.commands.check"),
+    Command("diagnose", "look for the known problems, with evidence and remedy", "monitoring.commands.diagnose"),
 )
 
 _EPILOG = """\

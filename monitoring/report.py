@@ -24,6 +24,9 @@ from monitoring.loganalysis import LogAnalysis, analyse_logs
 from monitoring.logfiles import QUERY_LOG
 from monitoring.logs.reader import Coverage
 from monitoring.reports import fold
+from monitoring.reports.fold_logs import figures_of_logs
+from monitoring.reports.fold_service import figures_of_answer
+from monitoring.reports.fold_store import figures_of_slot, point_of_slot
 from monitoring.reports.records import Figures, Point, Report, Source, SourceName, Window
 from monitoring.reports.stored import StoredFigures
 from monitoring.version import version
@@ -148,7 +151,7 @@ class _Looked:
         slot, since_s, until_s = store.read(window.since.timestamp(), window.until.timestamp())
         if until_s <= since_s:
             return None
-        return fold.figures_of_slot(slot, fold.window_of(since_s, until_s), store.pools(), current=current)
+        return figures_of_slot(slot, fold.window_of(since_s, until_s), store.pools(), current=current)
 
     def _points(self, store: StoredFigures, window: Window) -> tuple[Point, ...]:
         since_s, until_s = window.since.timestamp(), window.until.timestamp()
@@ -159,7 +162,7 @@ class _Looked:
         while at_s < until_s:
             slot, first_s, last_s = store.read(max(at_s, since_s), min(at_s + width_s, until_s))
             if last_s > first_s:
-                points.append(fold.point_of_slot(slot, fold.window_of(first_s, last_s), self.places.pending))
+                points.append(point_of_slot(slot, fold.window_of(first_s, last_s), self.places.pending))
             at_s += width_s
         return tuple(points)
 
@@ -182,7 +185,7 @@ class _Looked:
             url, f"{places.prefix}/metrics", query=query, token=places.token, timeout_s=places.timeout_s
         )
         try:
-            figures = fold.figures_of_answer(answer)
+            figures = figures_of_answer(answer)
             name = msgspec.convert(answer.get("service"), str)
         except msgspec.ValidationError as error:
             raise MonitoringError(
@@ -213,7 +216,7 @@ class _Looked:
         if held is None or not held.part_of(window):
             return None
         covered = Window(since=max(held.since, window.since), until=min(held.until, window.until))
-        return fold.figures_of_logs(logs, covered)
+        return figures_of_logs(logs, covered)
 
     def _add_log(self, name: str, path: Path, coverage: Coverage) -> None:
         if not _seen(coverage):

@@ -8,6 +8,7 @@ from pathlib import Path
 from monitoring.commands.metrics import token_from
 from monitoring.errors import UsageError, explain
 from monitoring.report import Places
+from monitoring.reports.limits import CheckLimits
 from monitoring.reports.records import Window
 from monitoring.settings import Settings
 from monitoring.units import parse_duration_s, parse_instant_s, utc
@@ -116,3 +117,18 @@ def places_from(arguments: argparse.Namespace) -> Places:
         timeout_s=parse_duration_s(arguments.timeout, name="--timeout"),
         pending=pending,
     )
+
+
+def limits_from(arguments: argparse.Namespace) -> CheckLimits:
+    """
+    Return the limits to judge with: those of the specification, and the polling interval asked for.
+
+    Raises:
+        UsageError: an interval of zero, or none at all.
+    """
+    interval_s = parse_duration_s(arguments.interval, name="--interval")
+    if interval_s <= 0:
+        raise UsageError(
+            explain("option", "--interval", fault="empty", got=repr(arguments.interval), need="more than 0s")
+        )
+    return CheckLimits(interval_s=interval_s)

@@ -134,7 +134,7 @@ class Statement:
     Args:
         statement: its parameterised text.
         total_ms: time in it altogether [ms].
-        time: per execution.
+        duration: per execution.
         slow: executions above the slow-query threshold; None when unknown.
         errors: executions that raised; None when unknown.
         rows: rows returned or changed altogether; None when unknown.
@@ -142,7 +142,7 @@ class Statement:
 
     statement: str
     total_ms: float
-    time: Timing
+    duration: Timing
     slow: int | None = None
     errors: int | None = None
     rows: int | None = None
@@ -157,17 +157,34 @@ class Agent:
         agent: its id.
         requests: how many.
         errors: of these, answered with 400 and above.
-        first: when the first one came.
-        last: when the last one came.
+        first_seen: when the first one came.
+        last_seen: when the last one came.
         interval_s: mean time from one to the next [s]; None for fewer than two.
     """
 
     agent: str
     requests: int
     errors: int
-    first: datetime | None
-    last: datetime | None
+    first_seen: datetime | None
+    last_seen: datetime | None
     interval_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agents:
+    """
+    The agents seen on the named endpoints.
+
+    Args:
+        seen: how many.
+        median_interval_s: of the agents' own mean intervals [s]; None when no agent has one.
+        listed: each of them, most requests first; a running service lists only the fastest, the most silent and
+            those that met most errors.
+    """
+
+    seen: int
+    median_interval_s: float | None
+    listed: tuple[Agent, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,8 +255,8 @@ class Spot:
         route: route template; empty outside of a request.
         site: ``file:line in function``.
         statement: the statement it is about.
-        times: occurrences.
-        worst: most executions in one request.
+        occurrences: how often.
+        most_at_once: most executions in one request.
         total_ms: time in them altogether [ms].
         max_ms: longest occurrence [ms].
     """
@@ -248,8 +265,8 @@ class Spot:
     route: str
     site: str
     statement: str
-    times: int
-    worst: int
+    occurrences: int
+    most_at_once: int
     total_ms: float
     max_ms: float
 
@@ -288,8 +305,8 @@ class Figures:
         totals: all endpoints together.
         endpoints: each of them, the busiest first.
         pools: connection pools; None when the source doesn't tell. So for the following.
-        statements: by total time, longest first.
-        agents: by number of requests, most first.
+        statements: by total time, longest first; a running service lists only the most expensive.
+        agents: who polled.
         spots: trouble spots, by time.
     """
 
@@ -298,7 +315,7 @@ class Figures:
     endpoints: tuple[Endpoint, ...]
     pools: tuple[Pool, ...] | None = None
     statements: tuple[Statement, ...] | None = None
-    agents: tuple[Agent, ...] | None = None
+    agents: Agents | None = None
     spots: tuple[Spot, ...] | None = None
 
     def endpoint(self, target: str) -> Endpoint | None:

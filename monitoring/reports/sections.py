@@ -1,6 +1,6 @@
 """What a report says, section by section: from `Report` to `Document`. Nothing is measured or judged here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from monitoring.reports.document import (
@@ -20,11 +20,14 @@ from monitoring.reports.document import (
     span,
 )
 from monitoring.reports.fold import before as window_before
+from monitoring.reports.limits import CheckLimits
 from monitoring.reports.logged import log_section
-from monitoring.reports.records import Agent, Figures, Pool, Report, Timing, Totals, Window
+from monitoring.reports.records import Agent, Agents, Figures, Pool, Report, Timing, Totals, Window
 
 _MOST_ENDPOINTS = 20
 _MOST_ROWS = 10
+_MOST_AGENTS = 5
+_SHORTEST_INTERVAL_S = 1.0
 
 _TIMES = tuple(Column(title=title) for title in ("mean ms", "p50", "p95", "p99", "max"))
 _FROM = {
@@ -43,7 +46,7 @@ def document(report: Report) -> Document:
         sections += [_comparison(report, report.before)] if report.before is not None else []
         sections += _database(now)
         sections += [_pools(now.pools)] if now.pools is not None else []
-        sections += [_agents(now.agents)] if now.agents else []
+        sections += [_agents(now.agents, now.window)] if now.agents is not None and now.agents.seen else []
     if report.logs is not None:
         sections.append(log_section(report.logs))
     return Document(
@@ -156,10 +159,10 @@ def _pending(report: Report, now: Figures) -> Section:
         f"{one.total_requests:,} requests, {per_s} per second; error rate {errors}, refused (4xx) {refused}.",
         *_errors(one),
     ]
-    if now.agents:
-        a_second = one.requests_per_second
-        each = None if a_second is None else a_second / len(now.agents)
-        lines.append(f"{len(now.agents):,} agents, {rate(each)} polls per second each (0.1 is a poll every 10 s).")
+    if now.agents is not None and now.agents.seen:
+        interval_s = now.agents.median_interval_s
+        usual = "" if interval_s is None else f"; half of them poll every {span(interval_s)} or more often"
+        lines.append(f"{now.agents.seen:,} agents{usual}.")
     if one.queries_per_request is not None:
         lines.append(f"{one.queries_per_request:.1f} statements a request.")
     parts: list[tuple[str, Timing]] = [
@@ -209,9 +212,9 @@ def _database(now: Figures) -> list[Section]:
     if now.statements:
         rows = tuple(
             (
-                number(one.time.count),
+                number(one.duration.count),
                 ms(one.total_ms),
-                *_times(one.time),
+                *_times(one.duration),
                 number(one.slow),
                 number(one.errors),
                 one.statement,
@@ -245,8 +248,8 @@ def _spots(now: Figures) -> Section:
     spots = now.spots or ()
     rows = tuple(
         (
-            number(one.times),
-            number(one.worst),
+            number(one.occurrences),
+            number(one.most_at_once),
             ms(one.total_ms),
             ms(one.max_ms),
             _SPOT_NAMES.get(one.kind, one.kind),
@@ -317,29 +320,37 @@ def _pools(pools: Sequence[Pool]) -> Section:
     return Section(title="Connection pools", tables=tuple(tables))
 
 
-def _agents(agents: Sequence[Agent]) -> Section:
-    known = sorted((one for one in agents if one.interval_s is not None), key=lambda one: one.interval_s or 0.0)
-    silent = [one for _, _, one in sorted((one.last, one.agent, one) for one in agents if one.last is not None)]
-    return Section(
-        title="Agents",
-        lines=(f"{len(agents):,} agents were seen; {sum(one.errors > 0 for one in agents):,} met errors.",),
-        tables=(
-            _agent_table("The fastest, by the mean time from one request to the next", known[:5]),
-            _agent_table("The longest silent", silent[:5]),
-        ),
-    )
+def _agents(agents: Agents, window: Window) -> Section:
+    polling = [one for one in agents.listed if one.interval_s is not None]
+    polling.sort(key=lambda one: (one.interval_s or 0.0, one.agent))
+    silent = [one for one in agents.listed if _is_silent(one, agents, window)]
+    silent.sort(key=lambda one: (one.last_seen or window.until, one.agent))
+    tables = [_agent_table("The fastest, by the mean time from one request to the next", polling)]
+    if silent:
+        tables.append(_agent_table("Silent for more than three of their intervals", silent))
+    met = sorted((one for one in agents.listed if one.errors), key=lambda one: (-one.errors, one.agent))
+    if met:
+        tables.append(_agent_table("Those that met most errors", met))
+    return Section(title="Agents", lines=(f"{agents.seen:,} agents were seen.",), tables=tuple(tables))
 
 
-def _agent_table(caption: str, agents: Iterable[Agent]) -> Table:
+def _is_silent(one: Agent, agents: Agents, window: Window) -> bool:
+    usual_s = one.interval_s if one.interval_s is not None else agents.median_interval_s
+    if usual_s is None or one.last_seen is None:
+        return False
+    return (window.until - one.last_seen).total_seconds() > 3 * max(usual_s, _SHORTEST_INTERVAL_S)
+
+
+def _agent_table(caption: str, agents: Sequence[Agent]) -> Table:
     rows = tuple(
         (
             number(one.requests),
             "?" if one.interval_s is None else f"{one.interval_s:.1f}",
             number(one.errors),
-            moment(one.last),
+            moment(one.last_seen),
             one.agent,
         )
-        for one in agents
+        for one in agents[:_MOST_AGENTS]
     )
     columns = (
         Column(title="requests"),
@@ -348,7 +359,7 @@ def _agent_table(caption: str, agents: Iterable[Agent]) -> Table:
         Column(title="last seen", kind="text"),
         Column(title="agent", kind="code"),
     )
-    return Table(caption=caption, columns=columns, rows=rows)
+    return Table(caption=caption, columns=columns, rows=rows, more=max(0, len(agents) - _MOST_AGENTS))
 
 
 def _plots(report: Report) -> tuple[Plot, ...]:
@@ -357,6 +368,7 @@ def _plots(report: Report) -> tuple[Plot, ...]:
         return ()
     times = tuple(point.since + timedelta(seconds=point.length_s / 2) for point in points)
     piece = span(max(point.length_s for point in points))
+    limits = CheckLimits()
     requests = Plot(
         title=f"Requests per second, all endpoints, in pieces of {piece}",
         times=times,
@@ -375,11 +387,10 @@ def _plots(report: Report) -> tuple[Plot, ...]:
             Curve(name="p95", values=tuple(point.p95_ms for point in points)),
             Curve(name="p99", values=tuple(point.p99_ms for point in points)),
         ),
-        limits=LIMITS_MS,
+        limits=tuple(
+            (f"limit of {name}: {limit:g} ms", limit)
+            for name, limit in (("p50", limits.p50_ms), ("p95", limits.p95_ms), ("p99", limits.p99_ms))
+        ),
         tick=lambda value: f"{value:,.4g}",
     )
     return (requests, quantiles)
-
-
-LIMITS_MS = (("limit of p50: 50 ms", 50.0), ("limit of p95: 200 ms", 200.0), ("limit of p99: 500 ms", 500.0))
-"""Of the response time, drawn for comparison."""
