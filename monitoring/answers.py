@@ -43,17 +43,15 @@ def window(since_s: float, until_s: float, *, resolution_s: float) -> Window:
 
 def distribution(histogram: Histogram, *, histograms: bool) -> Distribution:
     """Return a distribution in a few numbers, with its histogram when asked for."""
-
-    def quantile_ms(q: float) -> float | None:
-        value_s = histogram.quantile(q)
-        return None if value_s is None else value_s * 1e3
-
+    p50_ms, p95_ms, p99_ms = (
+        None if value_s is None else value_s * 1e3 for value_s in histogram.quantiles((0.50, 0.95, 0.99))
+    )
     return Distribution(
         count=histogram.n,
         mean_ms=None if histogram.mean_s is None else histogram.mean_s * 1e3,
-        p50_ms=quantile_ms(0.50),
-        p95_ms=quantile_ms(0.95),
-        p99_ms=quantile_ms(0.99),
+        p50_ms=p50_ms,
+        p95_ms=p95_ms,
+        p99_ms=p99_ms,
         max_ms=None if histogram.max_s is None else histogram.max_s * 1e3,
         histogram=histogram.to_json() if histograms else None,
     )

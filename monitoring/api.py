@@ -313,7 +313,7 @@ class Api:
         monitor = self._monitor
         with monitor.reading() as store:
             run, _ = self._read(View())
-            pools = answers.pools(run, {store.worker_id: monitor.state()}, own=store.worker_id)
+            pools = answers.pools(run, _states(store.workers()), own=store.worker_id)
             now_s = monitor.clock.wall_s()
             since_s = max(store.run_started_s, now_s - _LAST_MINUTE_S)
             recent = store.read(since_s, now_s).slot

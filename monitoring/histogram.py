@@ -154,6 +154,34 @@ class Histogram:
                 return min(max(_middle(index), self.min_s), self.max_s)
         return self.max_s
 
+    def quantiles(self, qs: Iterable[float]) -> list[float | None]:
+        """
+        Return several quantiles [s] in one pass over the buckets; each as `quantile` would.
+
+        Args:
+            qs: each in (0, 1], in ascending order.
+
+        Raises:
+            ValueError: one of them outside (0, 1], or not in order.
+        """
+        answers: list[float | None] = []
+        ordered = iter(sorted(self._counts.items()))
+        seen, middle_s, before = 0, 0.0, 0.0
+        for q in qs:
+            if not before <= q <= 1.0 or q <= 0.0:
+                raise ValueError(f"quantile: out of range or order, got {q}, need 0 < q <= 1, ascending")
+            before = q
+            if self.min_s is None or self.max_s is None:
+                answers.append(None)
+                continue
+            rank = nearest_rank(q, self.n)
+            while seen < rank:
+                index, count = next(ordered)
+                seen += count
+                middle_s = _middle(index)
+            answers.append(self.max_s if rank == self.n else min(max(middle_s, self.min_s), self.max_s))
+        return answers
+
     def count_at_least(self, limit_s: float) -> int:
         """
         Count durations of `limit_s` or more.

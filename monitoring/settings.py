@@ -15,7 +15,12 @@ _RESERVED_NAMES = frozenset({"prometheus"})
 
 
 def _duration(value: Any) -> Any:
-    return parse_duration_s(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_duration_s(value)
+    except UsageError:
+        raise ValueError("not a duration such as 100ms, 60s or 7d") from None
 
 
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)]
@@ -122,12 +127,13 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "settings"
+            secret = field.startswith("token")
             raise UsageError(
                 explain(
                     "setting",
                     field,
-                    fault=first["msg"],
-                    got=repr(first["input"]),
+                    fault=first["msg"].removeprefix("Value error, "),
+                    got="***" if secret else repr(first["input"]),
                     remedy=f"another value for {cls.model_config['env_prefix']}{field.split('.')[0].upper()}",
                 )
             ) from error

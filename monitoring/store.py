@@ -142,6 +142,8 @@ class Store:
         self._lock = threading.RLock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Statements may tell a stranger more than the service wants: as private as the log files.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o640))
         self._db = sqlite3.connect(
             ":memory:" if path is None else path,
             timeout=_BUSY_TIMEOUT_S,

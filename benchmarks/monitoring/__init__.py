@@ -1,0 +1,1 @@
+"""What the monitoring layer costs, measured beside its peers."""

@@ -1,0 +1,128 @@
+"""Settings, durations and instants: what is understood, and what a person is told about the rest."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitoring import Settings
+from monitoring.errors import UsageError
+from monitoring.units import parse_duration_s, parse_instant_s
+
+DOCS = Path(__file__).parents[2] / "docs" / "monitoring.md"
+
+
+def test_defaults() -> None:
+    settings = Settings()
+    assert settings.endpoints == {"pending-deployments": "GET /api/deployments/pending/{agent_id}"}
+    assert settings.slow_query_s == 0.1
+    assert settings.log_dir == Path("logs")
+    assert settings.store_path == Path("logs/master-backend.metrics.sqlite")
+    assert (settings.log_max_bytes, settings.log_backups) == (10_000_000, 5)
+    assert settings.endpoint("pending-deployments") == ("GET", "/api/deployments/pending/{agent_id}")
+
+
+def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONITORING_SLOW_QUERY_S", "250ms")
+    monkeypatch.setenv("MONITORING_ENDPOINTS", '{"list": "GET /api/items"}')
+    monkeypatch.setenv("MONITORING_TOKEN", "secret-word")
+    monkeypatch.setenv("MONITORING_LOG_MAX_AGE_S", "1d")
+    settings = Settings.load()
+    assert settings.slow_query_s == 0.25
+    assert settings.endpoint("list") == ("GET", "/api/items")
+    assert settings.log_max_age_s == 86_400
+    assert "secret-word" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "text"),
+    [
+        (
+            {"slow_query_s": "5 parsecs"},
+            "setting 'slow_query_s': not a duration such as 100ms, 60s or 7d, got '5 parsecs'",
+        ),
+        ({"slow_query_s": -1}, "setting 'slow_query_s': Input should be greater than 0, got -1"),
+        ({"health_deadline_s": "0s"}, "setting 'health_deadline_s': Input should be greater than 0, got '0s'"),
+        ({"log_backups": -1}, "setting 'log_backups': Input should be greater than or equal to 0, got -1"),
+        ({"service": "a/b"}, "setting 'service': String should match pattern"),
+        ({"endpoints": {"prometheus": "GET /x"}}, "name 'prometheus': need small letters, digits and dashes"),
+        ({"endpoints": {"x": "/x"}}, "endpoint 'x': got '/x', need a form such as 'GET /api/items/{id}'"),
+        ({"log_format": "xml"}, "setting 'log_format': Input should be 'json' or 'text', got 'xml'"),
+        ({"unknown": 1}, "setting 'unknown': Extra inputs are not permitted"),
+    ],
+)
+def test_settings_that_cannot_be_used(chosen: dict[str, Any], text: str) -> None:
+    """One line that names the setting, the value and the variable."""
+    with pytest.raises(UsageError) as caught:
+        Settings.load(**chosen)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_token_is_not_shown_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError) as caught:
+        Settings.load(token=["secret-word"])
+    assert "secret-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("100ms", 0.1),
+        ("60s", 60.0),
+        ("5m", 300.0),
+        ("1h30m", 5400.0),
+        ("7d", 604_800.0),
+        ("2.5", 2.5),
+        ("1 h", 3600.0),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration_s(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-5s", "5 parsecs", "1h-", "nan", "inf"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(UsageError, match="duration 'w': not understood"):
+        parse_duration_s(text, name="w")
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "-5", "nan"])
+def test_what_is_no_instant(text: str) -> None:
+    with pytest.raises(UsageError, match="instant 'since': not understood"):
+        parse_instant_s(text, name="since")
+
+
+def test_excluded_routes() -> None:
+    assert Settings().excludes("/api/metrics/prometheus")
+    assert Settings().excludes("/api/health")
+    assert not Settings().excludes("/api/deployments")
+    chosen = Settings(excluded_routes=("/quiet", "/loud/*"))
+    assert [chosen.excludes(route) for route in ("/quiet", "/quiet/x", "/loud/x", "/api/health")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def settings_table() -> str:
+    """The table of the documentation, made from the settings themselves."""
+    rows = ["| Variable | Default | What it chooses |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = (
+            {True: "true", False: "false", None: "–"}.get(default) if isinstance(default, bool | None) else None
+        )
+        if shown is None:
+            shown = f"`{default}`" if not isinstance(default, dict) else "see below"
+        rows.append(f"| `MONITORING_{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(rows)
+
+
+def test_the_documented_table_is_true() -> None:
+    """`docs/monitoring.md` lists every setting with its default; this prints the table when it does not."""
+    found = re.search(r"\| Variable \| Default .*?(?=\n\n)", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    assert found.group(0) == settings_table()
