@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -179,9 +180,8 @@ def draw_breakdown(parts: Sequence[Part]) -> Figure:
     left_in, right_in = 2.15, 2.45
     axes = panel(figure, left_in, 0.5, right_in, 0.3)
     values = [v for part in parts for v in (part.p50, part.p95, part.p99) if v is not None]
-    positive = [v for v in values if v > 1e-6] or [1e-3]
-    floor = min(positive)
-    duration_axis(axes, floor, max(positive), "Time", along="x", room_in=(0.2, 0.2))
+    positive = [v for v in values if 1e-6 < v < np.inf] or [1e-3]
+    duration_axis(axes, min(positive), max(positive), "Time", along="x", room_in=(0.2, 0.2))
     left_edge = axes.get_xlim()[0]
     axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.yaxis.set_major_locator(FixedLocator(list(range(len(parts)))))
@@ -195,44 +195,31 @@ def draw_breakdown(parts: Sequence[Part]) -> Figure:
         if known:
             axes.plot([min(known), max(known)], [row, row], color=GRID, lw=5, solid_capstyle="round", zorder=1)
     for column, (_, name, marker, colour) in enumerate(QUANTILE_MARKS):
+        look: dict[str, Any] = {
+            "ls": "",
+            "marker": marker,
+            "mfc": colour,
+            "mec": INK,
+            "mew": 0.7,
+            "clip_on": False,
+        }
         told = [(row, v) for row, part in enumerate(parts) if (v := getattr(part, name)) is not None]
-        axes.plot(
-            [max(v, left_edge) for _, v in told],
-            [row for row, _ in told],
-            ls="",
-            marker=marker,
-            ms=8,
-            mfc=colour,
-            mec=INK,
-            mew=0.7,
-            clip_on=False,
-            zorder=3,
-            gid=f"parts-{name}",
-        )
-        x = 1.0 + (0.3 + 0.75 * column) / (WIDTH_IN - left_in - right_in)
-        axes.plot(
-            [x - 0.01],
-            [1.0 + 0.16 / (0.4 * len(parts))],
-            marker=marker,
-            ms=7,
-            mfc=colour,
-            mec=INK,
-            mew=0.7,
-            transform=axes.transAxes,
-            clip_on=False,
-        )
-        axes.annotate(
-            name, (x + 0.015, 1.0 + 0.16 / (0.4 * len(parts))), xycoords="axes fraction", va="center", fontsize=9.5
-        )
-        for row, part in enumerate(parts):
-            axes.annotate(
-                format_duration(getattr(part, name)),
-                (x - 0.03, row),
-                xycoords=("axes fraction", "data"),
-                va="center",
-                fontsize=9.5,
-            )
+        # What is too short for the axis stands on its edge; its figure beside tells the truth.
+        x = [max(v, left_edge) for _, v in told]
+        axes.plot(x, [row for row, _ in told], ms=8, zorder=3, gid=f"parts-{name}", **look)
+        place = 1.0 + (0.3 + 0.75 * column) / (WIDTH_IN - left_in - right_in)
+        _write_column(axes, place, name, [getattr(part, name) for part in parts], look)
     return figure
+
+
+def _write_column(axes: Axes, x: float, name: str, values: Sequence[float | None], look: dict[str, Any]) -> None:
+    """Write a quantile's figures right of the axes, under its mark and name."""
+    above = 1.0 + 0.16 / (0.4 * len(values))
+    axes.plot([x - 0.01], [above], ms=7, transform=axes.transAxes, **look)
+    axes.annotate(name, (x + 0.015, above), xycoords="axes fraction", va="center", fontsize=9.5)
+    for row, value in enumerate(values):
+        place = (x - 0.03, row)
+        axes.annotate(format_duration(value), place, xycoords=("axes fraction", "data"), va="center", fontsize=9.5)
 
 
 def _range(values: Floats, limits: Sequence[float]) -> tuple[float, float]:

@@ -358,6 +358,12 @@ def test_the_breakdown_writes_the_figures_beside_the_marks_and_unknown_as_a_ques
     assert 0 == len(by_gid(figure, "parts-p99")[0].get_xdata())  # type: ignore[attr-defined]
 
 
+def test_the_breakdown_bears_a_part_without_end() -> None:
+    figure = draw_breakdown((Part(name="waiting to be sent", p50=0.001, p95=math.inf, p99=math.inf),))
+    FigureCanvasAgg(figure).draw()
+    assert "∞" in [text.get_text() for text in main_axes(figure).texts]
+
+
 def test_health_of_a_generator_that_ticked_once() -> None:
     tick = GeneratorTick(t_s=1.0, cpu_ratio=1.7, loop_lag_s=2.5, rss_bytes=1)
     figure = draw_generator((tick,), warmup_s=0.0, end_s=70.0)
