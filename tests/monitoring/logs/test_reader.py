@@ -300,6 +300,19 @@ def test_a_rotation_while_reading_neither_hides_nor_repeats_a_line(tmp_path: Pat
     assert times == [NOON + timedelta(seconds=after_s) for after_s in range(20 - held, 20)]
 
 
+def test_lines_that_arrive_while_reading_are_for_the_next_time(tmp_path: Path) -> None:
+    """Half a line of a write under way is never seen, and a busy service can't keep a reader for ever."""
+    (tmp_path / "a.log.1").write_bytes(line(0))
+    (tmp_path / "a.log").write_bytes(line(1))
+    reading = LogReading(tmp_path / "a.log", LogRow)
+    rows = iter(reading)
+    next(rows)
+    with (tmp_path / "a.log").open("ab") as writer:
+        writer.write(line(2) + line(3)[:50])
+    assert [row.time for rest in rows for row in rest] == [NOON + timedelta(seconds=1)]
+    assert (reading.coverage.lines, reading.coverage.bad_lines) == (2, 0)
+
+
 def test_reading_goes_on_without_the_lock_when_a_stopped_writer_holds_it(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(line(0))
     slept_s: list[float] = []
