@@ -18,6 +18,7 @@ While a run goes on, its folder has the suffix ``.partial``; it is renamed when 
 run keeps its ``.partial`` folder with every line that had been written, and `harness report` reads it.
 """
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -106,7 +107,13 @@ class StoredSamples:
 
 
 def encode(record: object) -> bytes:
-    """Return a record of `harness.model` as one line of JSON, without the newline."""
+    """
+    Return a record of `harness.model` as one line of JSON, without the newline.
+
+    JSON has no infinity, and null is "unknown": a quantile that failures reach is written as the text ``"inf"``.
+    """
+    if isinstance(record, Result):
+        record = _spell_infinity(msgspec.to_builtins(record, enc_hook=_encode_histogram))
     return msgspec.json.encode(record, enc_hook=_encode_histogram)
 
 
@@ -135,7 +142,8 @@ def decode(stored: bytes, kind: type[T], *, path: Path) -> T:
                     remedy="a newer harness",
                 )
             )
-        return msgspec.json.decode(stored, type=kind, dec_hook=_decode_histogram)
+        # Not strict only where "inf" may stand for a number.
+        return msgspec.json.decode(stored, type=kind, dec_hook=_decode_histogram, strict=kind is not Result)
     except (msgspec.DecodeError, ValueError) as fault:
         raise HarnessError(explain("file", str(path), fault=f"not a {kind.__name__} record: {fault}")) from fault
 
@@ -256,6 +264,17 @@ def _open(path: Path) -> BinaryIO:
 def _read(path: Path) -> bytes:
     with _open(path) as file:
         return file.read()
+
+
+def _spell_infinity(value: Any) -> Any:
+    """Replace each infinite number in plain data by the text that reads back as one."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, dict):
+        return {key: _spell_infinity(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spell_infinity(item) for item in value]
+    return value
 
 
 def _encode_histogram(value: object) -> Any:

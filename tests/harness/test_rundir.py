@@ -1,6 +1,7 @@
 """What a run leaves on disk can be read back: whole, torn, newer, or not at all."""
 
 import errno
+import math
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
-from harness.model import PENDING_ROUTE, Sample, SampleHeader, ServerFigures, ServerTiming
+from harness.model import PENDING_ROUTE, Result, Sample, SampleHeader, ServerFigures, ServerTiming
 from harness.rundir import atomic_path, decode, encode, read_header, read_samples, read_ticks, write_atomically
 from monitoring.histogram import Histogram
+from tests.harness.results import fleet, result_of
 
 HEADER = SampleHeader(
     schema_version=1,
@@ -82,6 +84,15 @@ def test_server_figures_keep_their_histograms() -> None:
     )
     assert figures == decode(encode(figures), ServerFigures, path=Path("x"))
     assert 0.2 == figures.pool_use_ratio
+
+
+def test_an_endless_quantile_is_read_back_as_endless() -> None:
+    """Failures are infinitely slow, and infinite is not unknown: JSON's null would make it so."""
+    result = result_of(fleet(failing_ratio=1.0))
+    stored = encode(result)
+    assert b'"p99":"inf"' in stored
+    assert math.inf == decode(stored, Result, path=Path("result.json")).summary.response_time.p99
+    assert result == decode(stored, Result, path=Path("result.json"))
 
 
 def test_a_killed_writer_costs_its_last_line_only(tmp_path: Path) -> None:
