@@ -27,9 +27,12 @@ needs_postgres = pytest.mark.skipif(not INSTALLATIONS, reason="PostgreSQL tests 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing the user id takes root")
 
 OWNER = """
-import json, sys, time
+import json, os, sys, time
 from harness.postgres import ephemeral_postgres
 with ephemeral_postgres() as server:
+    if "forked" in sys.argv and os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
     print(json.dumps({"port": server.port, "version": server.version}), flush=True)
     time.sleep(60 if "stay" in sys.argv else 0)
 """
@@ -207,6 +210,26 @@ def test_server_goes_with_its_owner(owner: subprocess.Popen[str], scratch: Path,
     owner.send_signal(number)
     wait_until(lambda: not is_listening(port), what="the server is gone")
     wait_until(lambda: not list(scratch.iterdir()), what="its folder is gone")
+
+
+@needs_postgres
+def test_forked_child_does_not_keep_the_server(scratch: Path) -> None:
+    """A child that holds the owner's end of the pipe, as a fork does, does not keep the server alive."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, "stay", "forked"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert owner.stdout is not None
+    port = json.loads(owner.stdout.readline())["port"]
+    owner.kill()
+    wait_until(lambda: not list(scratch.iterdir()), what="the server and its folder are gone")
+    assert not is_listening(port)
+    os.killpg(owner.pid, signal.SIGKILL)
+    owner.wait()
+    owner.stdout.close()
 
 
 @needs_postgres

@@ -71,7 +71,11 @@ def build(url: str, *, rows: int, fleet: int = 50, analyse: bool = True) -> Engi
     return engine
 
 
-def run(engine: Engine, command: str) -> None:
-    """Run one command and commit it."""
-    with engine.begin() as connection:
+def run(engine: Engine, command: str, *, transaction: bool = True) -> None:
+    """Run one command and commit it, or run it outside of any transaction."""
+    with engine.connect() as connection:
+        if not transaction:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(text(command))
+        if transaction:
+            connection.commit()

@@ -15,6 +15,7 @@ from harness.indexes import opening
 from harness.indexes.audit import audit_pending_query, explain_served
 from harness.indexes.database import CannotExplainError
 from harness.indexes.opening import open_database
+from harness.indexes.sqlite import SqliteDatabase
 from harness.postgres import PostgresServer, ephemeral_postgres, find_binaries
 from tests.harness.indexes.master import COMPOSITE, build, metadata, pending, run
 from tests.postgres_fixture import SKIP_REASON
@@ -198,6 +199,22 @@ def test_database_in_memory() -> None:
     engine.dispose()
 
 
+@pytest.mark.parametrize("by_another", [False, True])
+def test_explanations_are_never_stale(tmp_path: Path, by_another: bool) -> None:  # noqa: FBT001  # a table's column
+    """The driver caches explanations, and SQLite its schema: neither survives a DROP INDEX, whoever sends it."""
+    engine = build(f"sqlite:///{tmp_path / 'master.db'}", rows=10)
+    statement = "SELECT id FROM deployments WHERE agent_id = ? AND status = ?"
+    with engine.connect() as connection:
+        database = SqliteDatabase(connection, writable=True)
+        assert COMPOSITE in database.explain(statement).one_line()
+        connection.rollback()
+        if by_another:
+            run(engine, f"DROP INDEX {COMPOSITE}")
+        else:
+            connection.exec_driver_sql(f"DROP INDEX {COMPOSITE}")
+        assert COMPOSITE not in database.explain(statement).one_line()
+
+
 def test_asynchronous_url(tmp_path: Path) -> None:
     """A service's asynchronous URL is read through the plain driver."""
     path = tmp_path / "master.db"
@@ -221,6 +238,22 @@ def test_nothing_can_be_written(url: str) -> None:
                 database.explain(statement)
     with engine.connect() as connection:
         assert 10 == connection.scalar(text("SELECT count(*) FROM deployments"))
+
+
+def test_transaction_is_read_only(url: str) -> None:
+    """The database itself refuses to write, whatever we would send."""
+    build(url, rows=10)
+    with pytest.raises(HarnessError, match=r"read-?only"), open_database(url) as database:
+        database.connection.exec_driver_sql("DELETE FROM deployments")
+
+
+def test_time_outs_are_set(postgres_url: str) -> None:
+    with open_database(postgres_url) as database:
+        shown = [
+            database.connection.exec_driver_sql(f"SHOW {name}").scalar_one()
+            for name in ("statement_timeout", "lock_timeout", "plan_cache_mode")
+        ]
+    assert ["5s", "1s", "force_generic_plan"] == shown
 
 
 def test_one_bad_statement_does_not_spoil_the_next(url: str) -> None:

@@ -109,6 +109,19 @@ def test_full_scan_without_a_cure(engine: Engine) -> None:
     } == {found.note for found in made.statements}
 
 
+def test_index_that_gains_little(postgres_url: str) -> None:
+    """A planner may take an index that is hardly worth having: it is not proposed."""
+    engine = build(postgres_url, rows=5000)
+    run(engine, "UPDATE deployments SET artifact = 'artifact-' || id % 12")
+    run(engine, "VACUUM (ANALYZE) deployments", transaction=False)
+    (found,) = audit(postgres_url, captured("SELECT * FROM deployments WHERE artifact = %(x)s")).statements
+    assert (Weight.ADVICE, None, "no index that was tried serves it better") == (
+        found.weight,
+        found.proposal,
+        found.note,
+    )
+
+
 def test_small_tables_are_left_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'small.db'}"
     build(url, rows=500)
