@@ -152,7 +152,7 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     load.add_argument(
         "--request-timeout",
-        default="60s",
+        default="30s",
         metavar="TIME",
         help="a poll without an answer for so long has failed (default: 30s)",
     )

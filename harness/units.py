@@ -128,5 +128,6 @@ def _format_long(duration_s: float) -> str:
 def _three_digits(value: float) -> str:
     if value == 0:
         return "0"
-    magnitude = math.floor(math.log10(abs(value)))
+    # The magnitude once rounded: 9.9999 is 10.0 and not 10.00.
+    magnitude = math.floor(math.log10(abs(float(f"{value:.2e}"))))
     return f"{value:.{max(0, 2 - magnitude)}f}"
