@@ -222,7 +222,7 @@ class RotatingWriter:
                 if not self._pending():
                     self._news.acquire()
                 self._idle = False
-            if not self._closed and not self._waiters and not self._file.compressing:
+            if not self._hurried():
                 self._news.acquire(timeout=FLUSH_S)
             waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
             try:
@@ -236,6 +236,10 @@ class RotatingWriter:
 
     def _pending(self) -> bool:
         return bool(self._queue or self._waiters or self._closed or self._file.compressing)
+
+    def _hurried(self) -> bool:
+        half_full = len(self._queue) >= self._rouse_at
+        return bool(half_full or self._waiters or self._closed or self._file.compressing)
 
     def _drain_here(self) -> None:
         # Whoever holds the lock looks at the queue again after letting go of it, so nobody needs to wait.

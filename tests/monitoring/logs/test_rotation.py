@@ -190,6 +190,17 @@ def test_a_clock_that_lags_behind_rotates_once(
     assert contents(tmp_path) == {"a.log": b"line 0\nline 1\nline 2\n", "a.log.1": b"yesterday\n"}
 
 
+def test_the_kernels_coarse_clock_does_not_make_a_second_process_rotate_again(
+    make: Callable[..., RotatingFile], tmp_path: Path
+) -> None:
+    """The first line of a day may be stamped with the last milliseconds of the day before."""
+    midnight_s = NOON_S + DAY_S / 2
+    (tmp_path / "a.log").write_bytes(b"stamped late\n")
+    os.utime(tmp_path / "a.log", (midnight_s - 0.01,) * 2)
+    make(max_age_s=DAY_S, clock=lambda: midnight_s + 0.2).append(b"now\n")
+    assert contents(tmp_path) == {"a.log": b"stamped late\nnow\n"}
+
+
 def test_a_clock_that_stepped_back_does_not_rotate(make: Callable[..., RotatingFile], tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(b"future\n")
     os.utime(tmp_path / "a.log", (NOON_S + 9 * DAY_S,) * 2)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from monitoring.logs import writer as writer_module
 from monitoring.logs.writer import RETRY_S, RotatingWriter
 
 TIMEOUT_S = 30.0
@@ -83,6 +84,28 @@ def test_a_line_is_written_without_anybody_asking(make: Callable[..., RotatingWr
         assert seen.wait(TIMEOUT_S)
     assert writer.flush(TIMEOUT_S)
     assert (tmp_path / "a.log").read_bytes() == b"line 0\nline 1\nline 2\n"
+
+
+def test_a_half_full_queue_is_not_left_to_fill_up(
+    make: Callable[..., RotatingWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A burst is written before the time for gathering is over, or it would overflow the queue."""
+    monkeypatch.setattr(writer_module, "FLUSH_S", 2 * TIMEOUT_S)
+    seen = threading.Event()
+
+    def monotonic() -> float:
+        seen.set()
+        return 0.0
+
+    writer = make(queue_lines=4, monotonic=monotonic)
+    writer.submit(b"first")
+    assert writer.flush(TIMEOUT_S)
+    for pause_s in (0.0, 0.05):  # the second line finds the thread asleep, or gathering already
+        seen.clear()
+        writer.submit(b"one")
+        seen.wait(pause_s)
+        writer.submit(b"two")
+        assert seen.wait(TIMEOUT_S)
 
 
 def test_nothing_is_touched_before_the_first_line(make: Callable[..., RotatingWriter], tmp_path: Path) -> None:
