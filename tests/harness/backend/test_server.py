@@ -14,7 +14,9 @@ from urllib.request import urlopen
 
 import pytest
 
+from harness.backend import serving
 from harness.backend.seed import seed
+from harness.backend.server import Listening
 
 TIMEOUT_S = 40.0
 
@@ -106,15 +108,17 @@ def test_it_answers_when_it_says_so_and_stops_cleanly(
     assert not server.ready.exists()
 
 
-def test_a_ready_file_of_a_killed_server_is_not_taken_for_this_ones(start: Callable[..., Server]) -> None:
-    first = start()
-    stale = first.wait_ready()
-    first.process.kill()
-    first.process.wait()
-    assert first.ready.exists()
-    second = start()
-    wait_until(lambda: second.ready.exists() and json.loads(second.ready.read_text())["pid"] == second.process.pid)
-    assert stale["pid"] != second.wait_ready()["pid"]
+def test_a_ready_file_of_a_killed_server_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+    """It is gone before the new server is announced, and nothing is left at the end."""
+    file = tmp_path / "ready.json"
+    file.write_text('{"url": "http://127.0.0.1:1", "pid": 1}')
+    with socket.create_server(("127.0.0.1", 0)) as claimed:
+        with serving._announcer(claimed, Listening(ready_file=file)) as announce:
+            assert not file.exists()
+            announce()
+            url = f"http://127.0.0.1:{claimed.getsockname()[1]}"
+            assert {"url": url, "pid": os.getpid()} == json.loads(file.read_text())
+        assert [] == list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
