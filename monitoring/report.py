@@ -242,10 +242,13 @@ class _Looked:
         Raises:
             MonitoringError: no source had anything of ours.
         """
-        if any(source.held is not None for source in self.sources):
-            return
+        held = {source.name for source in self.sources if source.held is not None}
         folder = self.places.logs
-        if logs is not None:
+        others = _others(folder, self.places.service)
+        # Every service of a folder writes the one query log: alone, it need not be of this service.
+        if held - {"query log"} or (held and not others):
+            return
+        if logs is not None and not held:
             found = "; ".join(f"{source.location}: {source.note}" for source in self.sources if source.note)
             raise MonitoringError(explain("logs", str(folder), fault=f"nothing of ours can be read ({found})"))
         if folder is not None and not folder.is_dir():
@@ -258,7 +261,7 @@ class _Looked:
             explain(
                 "service",
                 self.places.service,
-                fault=f"no log and no store in '{folder}'{_others(folder)}",
+                fault=f"no log and no store in '{folder}'{others}",
                 remedy="--service NAME, --logs DIR or --url URL",
             )
         )
@@ -309,9 +312,11 @@ def _shortened(logs: LogAnalysis) -> LogAnalysis:
     )
 
 
-def _others(folder: Path | None) -> str:
-    """Name what else lies there: it is often the right service under another name."""
+def _others(folder: Path | None, service: str) -> str:
+    """Name what of other services lies there: it is often the right one under another name."""
     if folder is None:
         return ""
-    names = sorted({path.name for pattern in ("*.log", "*.metrics.sqlite") for path in folder.glob(pattern)})
+    own = {QUERY_LOG, f"{service}.log", f"{service}.metrics.sqlite"}
+    found = {path.name for pattern in ("*.log", "*.metrics.sqlite") for path in folder.glob(pattern)}
+    names = sorted(found - own)
     return f", only {', '.join(names[:5])}" if names else ""

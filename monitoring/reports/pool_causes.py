@@ -23,6 +23,7 @@ THREADS = 40
 """Threads that run a service's synchronous routes, by default."""
 
 _LONG_HOLD_MS = 1000.0
+_REQUESTS = 3
 _LARGER = "Raise pool_size (and max_overflow) of the engine in database.py, as far as the database allows."
 _INSIDE = "Open and close the session inside the route (with Session() …), not in a dependency with yield."
 
@@ -38,7 +39,7 @@ def look_for_exhaustion(report: Report, limits: CheckLimits) -> Problem:
     for pool in pools:
         if _exhausted(pool, limits):
             cause, cures = _cause(pool, statement_ms(report.now, pools))
-            evidence += [*_figures(pool, limits), *map(_held, (pool.holders or ())[:MOST]), *cause]
+            evidence += [*_figures(pool, limits), *_held(pool.holders or ()), *cause]
             remedies += [cure for cure in cures if cure not in remedies]
     if evidence:
         return POOL.found(looked_at, evidence, [*remedies, "Watch it at /api/health."])
@@ -90,9 +91,18 @@ def _figures(pool: Pool, limits: CheckLimits) -> list[str]:
     return [f"{pool.engine}: {line}" for line in lines]
 
 
-def _held(one: Holder) -> str:
-    whom = f"route {one.route or 'none'}, request {one.request_id or 'none'}"
-    return f"Held for {span(one.held_s)} when last heard of: taken at {one.site}, {whom}."
+def _held(holders: Sequence[Holder]) -> list[str]:
+    """Say who has connections: one sentence for each place in the code, the most first."""
+    by_place: dict[tuple[str, str], list[Holder]] = {}
+    for one in holders:
+        by_place.setdefault((one.site, one.route or "none"), []).append(one)
+    ordered = sorted(by_place.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [
+        f"When last heard of, {len(those):,} were out, taken at {site}, route {route}, "
+        f"held for up to {span(max(one.held_s for one in those))}, "
+        f"requests {', '.join(one.request_id or 'none' for one in those[:_REQUESTS])}."
+        for (site, route), those in ordered[:MOST]
+    ]
 
 
 def _cause(pool: Pool, query_ms: float | None) -> tuple[list[str], list[str]]:

@@ -14,8 +14,8 @@ _WAIT = "Requests wait for a connection: see the pool, and /api/health."
 _BLOCKING = "Use the async driver in async routes, or make these routes plain functions (def)."
 _MANY = "Load the related rows in one statement: selectinload, or a join."
 _OWN = (
-    "Most of the time is neither database nor pool: look for slow calls in the handler, for a full processor, "
-    "and for requests that queue in front of too few workers."
+    "Most of the time is neither database nor pool: look for slow calls in the handler, "
+    "for requests that wait for a thread, and for a full processor."
 )
 
 
