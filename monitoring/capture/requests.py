@@ -114,7 +114,7 @@ class Exchange(RequestContext):
 
     def __init__(self, hub: Hub, id_header: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         offered = None
-        for name, value in scope["headers"]:
+        for name, value in scope.get("headers") or ():
             if name == id_header:
                 offered = value
                 break

@@ -543,3 +543,28 @@ def test_switched_off(settings: Settings) -> None:
     assert handle.monitor is None
     assert "x-request-id" not in Client(app).get("/typed/1").headers
     uninstrument(app)
+
+
+def test_a_scope_without_headers(install: Install) -> None:
+    """The key is optional in ASGI: such a request is measured like any other."""
+    scope = {"type": "http", "method": "GET", "path": "/nowhere", "query_string": b""}
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def bare(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    app = Starlette()
+    app.router.default = bare
+    _, handle = install(app)
+    found = seen(handle)
+    asyncio.run(app(scope, receive, send))
+    settle(handle)
+    assert [(204, "<unmatched>")] == [(one.status, one.route) for one in found]
+    assert [name for name, _ in sent[0]["headers"]] == [b"x-request-id"]
