@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from harness import __version__
 from harness.backend.config import BackendConfig
-from harness.backend.database import Database, make_engine
+from harness.backend.database import Database, make_engine, one_line
 from harness.backend.faults import Faults
 from harness.backend.operations import ConflictError, NotFoundError
 from harness.backend.routes import agents_router, deployments_router, polled_router
@@ -96,5 +96,5 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(PoolTimeoutError)
     async def unavailable(_request: Request, fault: OperationalError | PoolTimeoutError) -> JSONResponse:
         # The text of the fault names hosts and statements: it is for the log, not for the client.
-        _log.error("database unavailable: %s", fault)
+        _log.error("database unavailable: %s", one_line(fault))
         return JSONResponse({"detail": "the database does not answer"}, status.HTTP_503_SERVICE_UNAVAILABLE)

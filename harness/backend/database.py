@@ -183,7 +183,7 @@ def one_line_errors(engine: Engine) -> Iterator[None]:
 
 def database_error(url: URL, fault: SQLAlchemyError) -> HarnessError:
     """Return the error that a person gets to see for a refusal by the database at `url`."""
-    cause = str(fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault).strip()
+    cause = one_line(fault)
     if url.password:
         cause = cause.replace(str(url.password), "***")
     if url.get_backend_name() == "sqlite":
@@ -197,6 +197,12 @@ def database_error(url: URL, fault: SQLAlchemyError) -> HarnessError:
     else:
         remedy = "starting the server, or another --database-url"
     return HarnessError(explain("database", safe_url(url), fault=f"can't be used: {cause}", remedy=remedy))
+
+
+def one_line(fault: SQLAlchemyError) -> str:
+    """Return what the driver said, without the statement and its parameters."""
+    said = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
+    return " ".join(str(said).split())
 
 
 def safe_url(url: URL) -> str:

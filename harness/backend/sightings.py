@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.backend.database import Database
+from harness.backend.database import Database, one_line
 from harness.backend.operations import record_sightings
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,6 @@ class Sightings:
         try:
             await self._database.write(record)
         except SQLAlchemyError as fault:
-            cause = getattr(fault, "orig", None) or fault
-            _log.warning("last_seen_at of %d agents not written, will try again: %s", len(taken), cause)
+            _log.warning("last_seen_at of %d agents not written, will try again: %s", len(taken), one_line(fault))
             # What was noted meanwhile is newer.
             self._seen = taken | self._seen

@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event, func, insert, select
 
+from harness.backend.app import create_app
+from harness.backend.config import BackendConfig
+from harness.backend.database import make_sole_engine
 from harness.backend.models import Agent, Deployment, DeploymentEvent
 from harness.backend.queries import pending_statement, polled_statements
+from harness.backend.seed import seed
 from harness.backend.states import DeploymentStatus
 from tests.harness.backend.conftest import NOW, Master
 
@@ -267,6 +272,28 @@ def test_a_database_that_is_gone_is_503_without_its_text(master: Master, engine:
     # SQLite calls a missing table an operational error, and PostgreSQL a programming error: the service's fault.
     assert (503 if engine.dialect.name == "sqlite" else 500) == answer.status_code
     assert "agents" not in answer.text
+
+
+def test_it_recovers_when_the_server_closes_every_connection(
+    postgres_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One poll finds out and gets 503; the next ones have new connections."""
+    seed(postgres_url, agents=1, deployments=10)
+    config = BackendConfig(database_url=postgres_url, log_dir=tmp_path / "logs")
+    with Master(create_app(config)) as master:
+        polls = [master.get("/api/deployments/pending/agent-0001").status_code]
+        other = make_sole_engine(postgres_url)
+        with other.begin() as connection:
+            mine = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            connection.exec_driver_sql(f"{mine} WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        other.dispose()
+        polls += [master.get("/api/deployments/pending/agent-0001").status_code for _ in range(3)]
+    assert [200, 503, 200, 200] == polls
+    said = [record.getMessage() for record in caplog.records if record.name == "harness.backend.app"]
+    assert 1 == len(said)
+    assert said[0].startswith("database unavailable: terminating connection")
+    assert "\n" not in said[0]
+    assert "SELECT" not in said[0]
 
 
 def test_the_service_sends_the_very_statements_that_the_audit_explains(
