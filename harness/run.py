@@ -24,52 +24,16 @@ from harness.conclude import conclude
 from harness.database import describe_database
 from harness.drive import drive
 from harness.environment import describe_commit, describe_environment
-from harness.errors import HarnessError, UsageError, explain
+from harness.errors import HarnessError
 from harness.figures import ServerReading, read_server_figures
 from harness.indexes.audit import audit_pending_query
 from harness.interrupt import Interrupt
 from harness.judge.gates import plan_shortfall, spec_gates
 from harness.load.command import LoadOptions, locust_command
 from harness.model import SCHEMA_VERSION, IndexEvidence, Result, Run, RunState, Scenario
+from harness.options import RunOptions, check_options
 from harness.rundir import PARTIAL_SUFFIX, RunDirectory, cannot_write, encode, read_header, write_atomically
-from harness.scenario import make_scenario
 from harness.target import EmbeddedOptions, RunningTarget, attach, embedded_target
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """
-    What `harness run` was asked for.
-
-    Args:
-        host: base URL of a running target; None starts the embedded one.
-        agents: fleet size.
-        interval_s: polling interval of an agent [s].
-        run_time_s: length of the load, the warm-up included [s].
-        warmup_s: first part that is not judged [s]; None is one interval.
-        phase_model: how the agents' phases lie in the interval.
-        seed: of the schedule and of the embedded target's rows.
-        out: folder that gets the run's folder.
-        database_url: of the embedded target's database, or of an attached target's to be asked for its plans.
-        deployments: rows that an embedded target's database is filled with.
-        request_timeout_s: for one poll [s].
-        target_delay_s: artificial delay in the embedded target [s].
-        target_error_ratio: artificial share of errors in the embedded target, 0..1.
-    """
-
-    host: str | None
-    agents: int
-    interval_s: float
-    run_time_s: float
-    warmup_s: float | None
-    phase_model: str
-    seed: int
-    out: Path
-    database_url: str | None
-    deployments: int
-    request_timeout_s: float
-    target_delay_s: float
-    target_error_ratio: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,73 +42,6 @@ class Outcome:
 
     result: Result
     directory: RunDirectory
-
-
-def check_options(options: RunOptions) -> Scenario:
-    """
-    Refuse what can't work before anything is started.
-
-    Returns:
-        The scenario that the options describe.
-
-    Raises:
-        UsageError: the first value that can't work, by the name of its option.
-    """
-    if options.agents < 1:
-        raise UsageError(explain("option", "--agents", fault="no agents", got=options.agents, need="1 or more"))
-    if options.interval_s <= 0:
-        raise UsageError(
-            explain(
-                "option",
-                "--interval",
-                fault="not a time to wait",
-                got=f"{options.interval_s:g} s",
-                need="more than 0 s",
-            )
-        )
-    if options.deployments < 0:
-        raise UsageError(
-            explain("option", "--deployments", fault="less than none", got=options.deployments, need="0 or more")
-        )
-    if options.request_timeout_s <= 0:
-        raise UsageError(
-            explain("option", "--request-timeout", fault="no time at all", got="0 s", need="more than 0 s")
-        )
-    scenario = make_scenario(
-        name="agent-polling",
-        agents=options.agents,
-        interval_s=options.interval_s,
-        run_time_s=options.run_time_s,
-        warmup_s=options.interval_s if options.warmup_s is None else options.warmup_s,
-        phase_model=options.phase_model,
-        seed=options.seed,
-    )
-    if scenario.measured_s < scenario.interval_s:
-        least_s = scenario.warmup_s + scenario.interval_s
-        raise UsageError(
-            explain(
-                "option",
-                "--run-time",
-                fault="after the warm-up there is less than one polling interval left to measure",
-                got=f"{options.run_time_s:g} s with {scenario.warmup_s:g} s of warm-up",
-                need=f"{least_s:g} s or more",
-                remedy=f"--run-time {least_s + 5 * scenario.interval_s:g}s",
-            )
-        )
-    if options.run_time_s != int(options.run_time_s):
-        got = f"{options.run_time_s:g} s"
-        raise UsageError(explain("option", "--run-time", fault="Locust counts whole seconds", got=got))
-    artificial = options.target_delay_s > 0 or options.target_error_ratio > 0
-    if options.host is not None and artificial:
-        raise UsageError(
-            explain(
-                "option",
-                "--host",
-                fault="--target-delay and --target-error-ratio are for the embedded target only",
-                remedy="leaving one of them out",
-            )
-        )
-    return scenario
 
 
 def shortfall_text(options: RunOptions) -> str | None:

@@ -1,8 +1,7 @@
 """Scenarios as records: named, seeded descriptions of the work with a digest that tells equal ones."""
 
 import hashlib
-
-import msgspec
+import json
 
 from harness.model import Scenario
 
@@ -34,5 +33,5 @@ def make_scenario(
         warmup_s=warmup_s,
         phase_model=phase_model,
         seed=seed,
-        digest=hashlib.sha256(msgspec.json.encode(described)).hexdigest()[:12],
+        digest=hashlib.sha256(json.dumps(described).encode()).hexdigest()[:12],
     )

@@ -129,7 +129,7 @@ def test_help_shows_exit_codes_and_examples() -> None:
         assert part in text
 
 
-@pytest.mark.parametrize("command", ["run", "report", "serve", "seed"])
+@pytest.mark.parametrize("command", ["run", "report", "serve", "seed", "indexes"])
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
