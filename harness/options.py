@@ -3,12 +3,13 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import UsageError, explain
-from harness.http import check_base_url
-from harness.model import Scenario
-from harness.scenario import make_scenario
 from harness.units import parse_duration_s, parse_ratio
+
+if TYPE_CHECKING:
+    from harness.model import Scenario
 
 RUN_EPILOG = """\
 examples:
@@ -162,6 +163,8 @@ def read_run_options(parsed: argparse.Namespace) -> RunOptions:
     Raises:
         UsageError: a duration, a ratio or a URL is none.
     """
+    from harness.http import check_base_url
+
     return RunOptions(
         host=None if parsed.host is None else check_base_url(parsed.host, option="--host"),
         agents=parsed.agents,
@@ -179,7 +182,7 @@ def read_run_options(parsed: argparse.Namespace) -> RunOptions:
     )
 
 
-def check_options(options: RunOptions) -> Scenario:
+def check_options(options: RunOptions) -> "Scenario":
     """
     Refuse what can't work before anything is started.
 
@@ -189,6 +192,8 @@ def check_options(options: RunOptions) -> Scenario:
     Raises:
         UsageError: the first value that can't work, by the name of its option.
     """
+    from harness.scenario import make_scenario
+
     _check_ranges(options)
     scenario = make_scenario(
         name="agent-polling",
