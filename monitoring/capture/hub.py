@@ -69,7 +69,7 @@ class Hub:
 
     def begin_anew(self) -> None:
         """Forget what is waiting and begin a new series of request ids; needed after a fork."""
-        self._queue: deque[Item] = deque()
+        self._queue: deque[Item | Observation] = deque()
         self._emptying = threading.Lock()
         self._prefix = os.urandom(8).hex()
         self._numbers = itertools.count(int.from_bytes(os.urandom(2), "big"))
@@ -100,8 +100,8 @@ class Hub:
 
     # ---- the queue
 
-    def put(self, item: Item) -> None:
-        """Take something that a hook saw."""
+    def put(self, item: "Item | Observation") -> None:
+        """Take something that a hook saw; a request without statements is an observation and nothing more."""
         queue = self._queue
         queue.append(item)
         if len(queue) > _MAX_WAITING:
@@ -132,22 +132,34 @@ class Hub:
             except IndexError:
                 return
             try:
-                item.process()
+                if isinstance(item, Observation):
+                    self.record_request(item, (), (), 0.0)
+                else:
+                    item.process()
             except Exception as error:  # noqa: BLE001  # one that can't be recorded must not cost the others
                 self.fault(error)
 
     # ---- what the items call when their time comes
 
     def record_request(
-        self, observation: Observation, context: RequestContext, statements: Sequence[Statement]
+        self, observation: Observation, statements: Sequence[Statement], waits: Sequence[float], start_s: float
     ) -> None:
-        """Record a request that is over."""
-        self.recorder.request(observation, statements, context.waits)
+        """
+        Record a request that is over.
+
+        Args:
+            observation: the request.
+            statements: what it sent.
+            waits: how long it waited for connections [s].
+            start_s: its arrival by the monotonic clock, which the statements' times refer to.
+        """
+        self.recorder.request(observation, statements, waits)
         if self.log_request is not None:
             self.log_request(observation)
         if self.log_query is not None:
+            offset_s = observation.time_s - start_s
             for statement in statements:
-                self._log(statement, context.wall_s(statement.start_s), context)
+                self._log(statement, statement.start_s + offset_s, observation.request_id, observation.route)
 
     def record_statement(self, statement: Statement, time_s: float, context: RequestContext | None) -> None:
         """Record a statement that stands outside a request, or came after its end."""
@@ -155,10 +167,9 @@ class Hub:
         if route is not None and self.excluded(route):
             return
         self.recorder.statement(statement, time_s, route)
-        if self.log_query is not None:
-            self._log(statement, time_s, context)
+        self._log(statement, time_s, context.request_id if context is not None else None, route)
 
-    def _log(self, statement: Statement, time_s: float, context: RequestContext | None) -> None:
+    def _log(self, statement: Statement, time_s: float, request_id: str | None, route: str | None) -> None:
         if self.log_query is not None:
             self.log_query(
                 QueryObservation(
@@ -169,12 +180,53 @@ class Hub:
                     rows=statement.rows,
                     many=statement.many,
                     slow=statement.duration_s > self.settings.slow_query_s,
-                    request_id=context.request_id if context is not None else None,
-                    route=context.route if context is not None else None,
+                    request_id=request_id,
+                    route=route,
                     parameters=statement.parameters,
                     error=statement.error,
                 )
             )
+
+
+class BusyRequest:
+    """A request that used the database."""
+
+    __slots__ = ("_hub", "_observation", "_start_s", "_statements", "_waits")
+
+    def __init__(
+        self,
+        hub: Hub,
+        observation: Observation,
+        statements: Sequence[Statement],
+        waits: Sequence[float],
+        start_s: float,
+    ) -> None:
+        self._hub = hub
+        self._observation = observation
+        self._statements = statements
+        self._waits = waits
+        self._start_s = start_s
+
+    def process(self) -> None:
+        """Record it."""
+        self._hub.record_request(self._observation, self._statements, self._waits, self._start_s)
+
+
+class LateError:
+    """An exception that came after the answer, from a background task; the request itself was answered."""
+
+    __slots__ = ("_hub", "_method", "_name", "_route")
+
+    def __init__(self, hub: Hub, method: str, route: str, name: str) -> None:
+        self._hub = hub
+        self._method = method
+        self._route = route
+        self._name = name
+
+    def process(self) -> None:
+        """Count it."""
+        if not self._hub.excluded(self._route):
+            self._hub.recorder.exception(self._method, self._route, self._name)
 
 
 class LooseStatement:

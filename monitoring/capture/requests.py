@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from monitoring.capture.context import RequestContext, current
-from monitoring.capture.hub import Hub
+from monitoring.capture.hub import BusyRequest, Hub, LateError
 from monitoring.capture.routes import route_template
 from monitoring.model import Observation
 
@@ -107,7 +107,6 @@ class Exchange(RequestContext):
 
     _gone = False
     _end_s: float | None = None
-    _outcome: tuple[int, str | None] | None = None
     status: int | None = None
     bytes_out = 0
     complete = False
@@ -195,15 +194,53 @@ class Exchange(RequestContext):
         try:
             if not self.done:
                 self.done = True
-                if self._end_s is None:
-                    self._end_s = hub.monotonic_s()
-                if error is not None or not self.complete:
-                    self._outcome = self._judge(error)
-                hub.put(self)
-            elif error is not None:
-                hub.put(_LateError(self, type(error).__name__))
+                self._record(error)
+            elif error is not None and self.route is not None:
+                hub.put(LateError(hub, self.method(), self.route, type(error).__name__))
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the request
             hub.fault(fault)
+
+    def _record(self, error: BaseException | None) -> None:
+        hub = self._hub
+        end_s = self._end_s if self._end_s is not None else hub.monotonic_s()
+        scope = self.scope
+        route = self.route = route_template(scope, self.root_path)
+        if hub.excluded(route):
+            return
+        if error is None and self.complete:
+            status, exception = self.status or 500, None
+        else:
+            status, exception = self._judge(error)
+        method = self.method()
+        agent = None
+        if (method, route) in hub.agent_routes:
+            named = scope.get("path_params", {}).get(hub.settings.agent_parameter)
+            agent = str(named)[:128] if named is not None else None
+        client = scope.get("client")
+        statements = self.statements
+        waits = self.waits
+        observation = Observation(
+            time_s=self.time_s,
+            request_id=self.request_id,
+            method=method,
+            route=route,
+            path=scope["path"],
+            status=status,
+            duration_s=end_s - self.start_s,
+            database_time_s=self.database_s() if statements else self.driver_s,
+            queries=self.spilled_n + len(statements),
+            pool_wait_s=self.pool_wait_s() if waits else self.spilled_wait_s,
+            client=client[0] if client else None,
+            agent=agent,
+            exception=exception,
+            bytes_out=self.bytes_out,
+        )
+        # What waits in the queue must not hold on to the scope: hundreds of requests, kept alive for a moment
+        # each, would make the garbage collector several times more expensive than all of this.
+        if statements or waits:
+            hub.put(BusyRequest(hub, observation, statements, waits, self.start_s))
+        else:
+            hub.put(observation)
 
     def _judge(self, error: BaseException | None) -> tuple[int, str | None]:
         """Return what the client got, as a status, and the class of the exception behind it."""
@@ -215,39 +252,6 @@ class Exchange(RequestContext):
         # Returned without a complete answer: the server will make a 500 of it, or cut the connection.
         return 500, None
 
-    def process(self) -> None:
-        """Record the request; runs later, in another thread."""
-        scope = self.scope
-        hub = self._hub
-        route = self.route = route_template(scope, self.root_path)
-        if hub.excluded(route):
-            return
-        method = self.method()
-        agent = None
-        if (method, route) in hub.agent_routes:
-            named = scope.get("path_params", {}).get(hub.settings.agent_parameter)
-            agent = str(named)[:128] if named is not None else None
-        client = scope.get("client")
-        statements = self.statements
-        status, exception = self._outcome if self._outcome is not None else (self.status or 500, None)
-        observation = Observation(
-            time_s=self.time_s,
-            request_id=self.request_id,
-            method=method,
-            route=route,
-            path=scope["path"],
-            status=status,
-            duration_s=(self._end_s or self.start_s) - self.start_s,
-            database_time_s=self.database_s(),
-            queries=self.spilled_n + len(statements),
-            pool_wait_s=self.pool_wait_s(),
-            client=client[0] if client else None,
-            agent=agent,
-            exception=exception,
-            bytes_out=self.bytes_out,
-        )
-        hub.record_request(observation, self, statements)
-
     def method(self) -> str:
         """Return the method as it is counted."""
         method: str = self.scope["method"]
@@ -255,23 +259,6 @@ class Exchange(RequestContext):
 
     def _client_gone(self) -> bool:
         return self._gone or bool(getattr(self._server, "disconnected", False))
-
-
-class _LateError:
-    """An exception that came after the answer, from a background task."""
-
-    __slots__ = ("_exchange", "_name")
-
-    def __init__(self, exchange: Exchange, name: str) -> None:
-        self._exchange = exchange
-        self._name = name
-
-    def process(self) -> None:
-        """Count it; the request itself was answered, and recorded before."""
-        exchange = self._exchange
-        hub = exchange._hub  # same module
-        if exchange.route is not None and not hub.excluded(exchange.route):
-            hub.recorder.exception(exchange.method(), exchange.route, self._name)
 
 
 class SocketExchange(Exchange):
