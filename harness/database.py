@@ -1,13 +1,10 @@
-"""A few facts about a database, for the record of a run. A URL is never part of them: it may hold a password."""
+"""A few facts about a master's database, for the record of a run. Its URL is none of them: it may be secret."""
 
 from dataclasses import dataclass
 
-from sqlalchemy import create_engine, func, select, table
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import func, select, table
 
-from harness.errors import HarnessError, explain
+from harness.backend.database import make_sole_engine, one_line_errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,36 +26,17 @@ def describe_database(url: str) -> DatabaseFacts:
     Connect once and look.
 
     Args:
-        url: SQLAlchemy URL.
+        url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
 
     Raises:
-        HarnessError: the URL is none, its driver is missing, or nothing answers there.
+        UsageError: the URL is none.
+        HarnessError: nothing answers there, or it may not be read.
     """
-    try:
-        engine = create_engine(url, poolclass=NullPool)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as fault:
-        need = "a form such as sqlite:///master.db or postgresql+psycopg://user@host/name"
-        raise HarnessError(
-            explain("database", _safe(url), fault=f"not a usable URL: {fault}", need=need)
-        ) from fault
-    try:
-        with engine.connect() as connection:
-            numbers = connection.dialect.server_version_info or ()
-            version = f"{engine.dialect.name} {'.'.join(str(part) for part in numbers)}".strip()
-            held = None
-            if engine.dialect.has_table(connection, "deployments"):
-                held = connection.execute(select(func.count()).select_from(table("deployments"))).scalar_one()
-    except SQLAlchemyError as fault:
-        cause = str(getattr(fault, "orig", None) or fault).splitlines()[0]
-        raise HarnessError(explain("database", _safe(url), fault=f"can't be read: {cause}")) from fault
-    finally:
-        engine.dispose()
+    engine = make_sole_engine(url)
+    with one_line_errors(engine), engine.connect() as connection:
+        numbers = connection.dialect.server_version_info or ()
+        version = f"{engine.dialect.name} {'.'.join(str(part) for part in numbers)}".strip()
+        held = None
+        if engine.dialect.has_table(connection, "deployments"):
+            held = connection.execute(select(func.count()).select_from(table("deployments"))).scalar_one()
     return DatabaseFacts(version=version, deployments=held)
-
-
-def _safe(url: str) -> str:
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        # What can't be parsed can't be masked.
-        return "…"

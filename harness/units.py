@@ -5,13 +5,9 @@ Inside the project a duration is a float in seconds and a ratio a float in 0..1;
 """
 
 import math
-import re
 
 from harness.errors import UsageError, explain
-
-_UNIT_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(us|µs|ms|min|s|m|h|d)")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+from monitoring.units import read_duration_s
 
 
 def parse_duration_s(text: str, *, name: str = "duration") -> float:
@@ -30,12 +26,9 @@ def parse_duration_s(text: str, *, name: str = "duration") -> float:
     Raises:
         UsageError: the text is no duration, or a negative one.
     """
-    stripped = text.strip()
-    if _NUMBER.fullmatch(stripped):
-        return float(stripped)
-    parts = list(_DURATION_PART.finditer(stripped))
-    if parts and "".join(p.group(0) for p in parts).replace(" ", "") == stripped.replace(" ", ""):
-        return math.fsum(float(p.group(1)) * _UNIT_S[p.group(2)] for p in parts)
+    duration_s = read_duration_s(text)
+    if duration_s is not None:
+        return duration_s
     raise UsageError(
         explain("option", name, fault="not a duration", got=repr(text), need="a form such as 600ms, 10s or 1m30s")
     )

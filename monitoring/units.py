@@ -29,15 +29,23 @@ def parse_duration_s(text: str, *, name: str = "duration") -> float:
     Raises:
         UsageError: the text is no duration, or a negative one.
     """
+    duration_s = read_duration_s(text)
+    if duration_s is not None:
+        return duration_s
+    raise UsageError(
+        explain("duration", name, fault="not understood", got=repr(text), need="100ms, 60s, 5m or 7d")
+    )
+
+
+def read_duration_s(text: str) -> float | None:
+    """Read a duration as `parse_duration_s` does; None when the text is none."""
     compact = text.replace(" ", "")
     if _NUMBER.fullmatch(compact):
         return float(compact)
     parts = list(_PART.finditer(compact))
     if parts and "".join(part.group(0) for part in parts) == compact:
         return math.fsum(float(part.group(1)) * _UNIT_S[part.group(2)] for part in parts)
-    raise UsageError(
-        explain("duration", name, fault="not understood", got=repr(text), need="100ms, 60s, 5m or 7d")
-    )
+    return None
 
 
 def parse_instant_s(text: str, *, name: str = "instant") -> float:

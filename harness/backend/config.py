@@ -8,6 +8,9 @@ from pathlib import Path
 DEFAULT_DATABASE_URL = "sqlite:///master.db"
 """A file in the working directory."""
 
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+
 DATABASE_URL_VARIABLE = "HARNESS_DATABASE_URL"
 """Read when no ``--database-url`` is given: command lines are public, and a URL may hold a password."""
 
@@ -38,6 +41,26 @@ class BackendConfig:
     pool_size: int = 8
     max_overflow: int = 4
     sighting_interval_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """
+    Where and how a server listens.
+
+    Args:
+        host: address or name to bind.
+        port: TCP port; 0 for any free one.
+        workers: processes that share the port, ≥ 1.
+        ready_file: gets ``{"url": …, "pid": …}`` once the server answers, until it ends; None for none.
+        parent_pid: process with which the server ends; None for none.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    workers: int = 1
+    ready_file: Path | None = None
+    parent_pid: int | None = None
 
 
 def database_url_argument(parser: argparse.ArgumentParser) -> None:

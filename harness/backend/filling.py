@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -20,7 +21,6 @@ from harness.backend.population import (
     registration_instant,
 )
 from harness.backend.schema import lock, upgrade
-from harness.backend.seed import SeedReport
 from harness.backend.states import DeploymentStatus
 from harness.errors import HarnessError, explain
 
@@ -28,6 +28,26 @@ Progress = Callable[[int, int], None]
 """Called with deployments written and deployments to write."""
 
 _SQLITE_CACHE_KIB = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedReport:
+    """
+    What a seeded database holds.
+
+    Args:
+        agents: rows in its agents table.
+        deployments: rows in its deployments table.
+        pending: of these, pending.
+        elapsed_s: how long the seeding took [s].
+        skipped: whether the database held enough already, so that nothing was written.
+    """
+
+    agents: int
+    deployments: int
+    pending: int
+    elapsed_s: float
+    skipped: bool
 
 
 def fill(

@@ -6,38 +6,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from harness.backend.config import database_url_argument
 from harness.errors import UsageError, explain
 from harness.units import format_count, format_duration
+
+if TYPE_CHECKING:
+    from harness.backend.filling import SeedReport
 
 DEFAULT_AGENTS = 50
 DEFAULT_DEPLOYMENTS = 100_000
 DEFAULT_SEED = 1
 
 _BAR_AFTER_S = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeedReport:
-    """
-    What a seeded database holds.
-
-    Args:
-        agents: rows in its agents table.
-        deployments: rows in its deployments table.
-        pending: of these, pending.
-        elapsed_s: how long the seeding took [s].
-        skipped: whether the database held enough already, so that nothing was written.
-    """
-
-    agents: int
-    deployments: int
-    pending: int
-    elapsed_s: float
-    skipped: bool
 
 
 def seed(
@@ -48,7 +32,7 @@ def seed(
     seed: int = DEFAULT_SEED,
     instant: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> SeedReport:
+) -> "SeedReport":
     """
     Bring a database to at least so many agents and deployments, the schema included. Nothing is ever deleted.
 
@@ -118,7 +102,7 @@ def run_seed(options: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(report: SeedReport) -> str:
+def _describe(report: "SeedReport") -> str:
     held = (
         f"{format_count(report.agents)} agents, {format_count(report.deployments)} deployments, "
         f"{format_count(report.pending)} of them pending"

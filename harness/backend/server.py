@@ -1,37 +1,19 @@
 """`harness serve` and ``python -m harness.backend``: their options, read into a configuration. Light to import."""
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
-from harness.backend.config import BackendConfig, database_url_argument
+from harness.backend.config import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    BackendConfig,
+    Listening,
+    database_url_argument,
+)
 from harness.errors import UsageError, explain
 from harness.units import parse_duration_s, parse_ratio
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8000
-
 _MAX_WORKERS = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listening:
-    """
-    Where and how a server listens.
-
-    Args:
-        host: address or name to bind.
-        port: TCP port; 0 for any free one.
-        workers: processes that share the port, ≥ 1.
-        ready_file: gets ``{"url": …, "pid": …}`` once the server answers, until it ends; None for none.
-        parent_pid: process with which the server ends; None for none.
-    """
-
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
-    workers: int = 1
-    ready_file: Path | None = None
-    parent_pid: int | None = None
 
 
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:

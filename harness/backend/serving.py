@@ -27,10 +27,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from harness.backend.app import create_app
-from harness.backend.config import BackendConfig
+from harness.backend.config import BackendConfig, Listening
 from harness.backend.database import make_sole_engine
 from harness.backend.schema import upgrade
-from harness.backend.server import Listening
 from harness.errors import HarnessError, UsageError, explain
 from monitoring.errors import MonitoringError
 
