@@ -14,8 +14,8 @@ Exit codes: 0 every item passes or warns, 3 an item failed, 4 none failed but on
 
 import argparse
 import sys
-import time
 
+from monitoring.clock import SystemClock
 from monitoring.reports.options import add_places
 
 
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             explain("option", "--database-url", fault="not part of the daily list", remedy="--weekly")
         )
-    now_s = time.time()
+    now_s = SystemClock.wall_s()
     arguments.hours = arguments.since = None
     window = window_from(arguments, now_s, default_h=HOURS[arguments.period])
     limits = limits_from(arguments)

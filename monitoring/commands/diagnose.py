@@ -15,8 +15,8 @@ Exit codes: 0 none found, 3 a problem found, 4 none found but one could not be l
 
 import argparse
 import sys
-import time
 
+from monitoring.clock import SystemClock
 from monitoring.reports.options import add_places, add_window
 
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from monitoring.units import utc
     from monitoring.version import version
 
-    now_s = time.time()
+    now_s = SystemClock.wall_s()
     window = window_from(arguments, now_s)
     limits = limits_from(arguments)
     places = places_from(arguments)

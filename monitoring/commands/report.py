@@ -16,9 +16,9 @@ Exit codes: 0 done, 1 a source or the output can't be used, 2 wrong usage.
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
+from monitoring.clock import SystemClock
 from monitoring.reports.options import add_places, add_window
 
 
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     from monitoring.reports.sections import document
     from monitoring.units import utc
 
-    now_s = time.time()
+    now_s = SystemClock.wall_s()
     window = window_from(arguments, now_s)
     places = places_from(arguments)
     output: Path | None = arguments.output

@@ -6,7 +6,6 @@ from importlib import resources
 from monitoring.reports.document import Column, Document, Section, Table
 from monitoring.reports.plots import svg
 from monitoring.reports.text import harmless
-from monitoring.version import version
 
 
 def render(document: Document) -> str:
@@ -23,7 +22,7 @@ def render(document: Document) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta name="generator" content="pollgauge {escape(version())} monitoring-report">
+<meta name="generator" content="pollgauge monitoring-report">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{title}</title>
 <style>

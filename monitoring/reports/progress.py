@@ -15,14 +15,14 @@ class ProgressBar:
     Show how far reading is. Used as a context manager, it is wiped out at the end.
 
     Args:
-        stream: where to draw; nothing is drawn when it is no terminal.
+        stream: where to draw, by default the error output; nothing is drawn when it is no terminal.
         monotonic_s: the clock [s].
     """
 
-    def __init__(self, stream: TextIO = sys.stderr, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None = None, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream if stream is not None else sys.stderr
         self._monotonic_s = monotonic_s
-        self._wanted = stream.isatty()
+        self._wanted = self._stream.isatty()
         self._next_s = monotonic_s() + _SHOW_AFTER_S
         self._drawn = False
 

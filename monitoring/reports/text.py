@@ -12,7 +12,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u206
 
 def render(document: Document) -> str:
     """Return the document as text, with a newline at its end."""
-    lines = [document.title, "=" * len(document.title), *_wrapped(document.lead)]
+    lines = [*_heading(document.title, "="), *_wrapped(document.lead)]
     for section in document.sections:
         lines += ["", *_section(section)]
     lines += ["", *_wrapped((document.footer,))]
@@ -20,7 +20,7 @@ def render(document: Document) -> str:
 
 
 def _section(section: Section) -> list[str]:
-    lines = [section.title, "-" * len(section.title), *_wrapped(section.lines)]
+    lines = [*_heading(section.title, "-"), *_wrapped(section.lines)]
     for item in section.items:
         lines += textwrap.wrap(harmless(item), _WIDTH, initial_indent="- ", subsequent_indent="  ")
     for table in section.tables:
@@ -28,10 +28,15 @@ def _section(section: Section) -> list[str]:
     return lines
 
 
+def _heading(title: str, rule: str) -> list[str]:
+    title = harmless(title)
+    return [title, rule * len(title)]
+
+
 def _table(table: Table) -> list[str]:
     lines = textwrap.wrap(f"{harmless(table.caption)}:", _WIDTH)
     cells = [[_cell(cell) for cell in row] for row in table.rows]
-    rows = [[column.title for column in table.columns], *cells]
+    rows = [[harmless(column.title) for column in table.columns], *cells]
     widths = [max(len(row[at]) for row in rows) for at in range(len(table.columns))]
     for row in rows:
         padded = [

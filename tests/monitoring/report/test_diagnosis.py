@@ -30,6 +30,7 @@ from tests.monitoring.report.healthy import (
     with_now,
     with_pending,
 )
+from tests.monitoring.report.past import ROUTE
 
 LIMITS = CheckLimits()
 KNOWN = [
@@ -145,10 +146,7 @@ def test_blocking_calls_and_repeated_statements_are_named_by_line() -> None:
         "A synchronous database call blocks the event loop at app.py:9 in pending: 7 times, 300 ms at worst."
         in found.evidence
     )
-    assert (
-        "/api/deployments/pending/{agent_id} sends one statement up to 50 times in a request, at app.py:20 in listing."
-        in found.evidence
-    )
+    assert f"{ROUTE} sends one statement up to 50 times in a request, at app.py:20 in listing." in found.evidence
     assert [
         "Use the async driver in async routes, or make these routes plain functions (def).",
         "Load the related rows in one statement: selectinload, or a join.",
@@ -254,9 +252,10 @@ def test_the_thread_and_pool_cliff_is_named() -> None:
         "sqlite: 25 callers were waiting for one when last heard of.",
         "sqlite: Connections are held for 4,600 ms on average, p95 12,000, 30,000 at worst.",
         (
-            "This is the thread-and-pool cliff: statements take 2.00 ms of the 4,600 ms that a connection is held; "
-            "all 40 threads of the synchronous routes wait for one of 15 connections, and giving one back takes a "
-            "thread too."
+            "This is the thread-and-pool cliff: "
+            "statements take 2.00 ms of the 4,600 ms that a connection is held; "
+            "all 40 threads of the synchronous routes wait for one of 15 connections, "
+            "and giving one back takes a thread too."
         ),
     ) == found.evidence
     assert (

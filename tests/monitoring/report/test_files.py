@@ -11,17 +11,21 @@ from monitoring.reports import files
 OURS = '{"kind": "monitoring-report"}'
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     files.write(path, "one")
     files.write(path, "two é")
     assert "two é" == path.read_text(encoding="utf-8")
-    assert ["a.json"] == os.listdir(tmp_path)
+    assert ["a.json"] == names(tmp_path)
 
 
 def test_the_folder_is_made(tmp_path: Path) -> None:
     files.prepare(tmp_path / "reports" / "deep" / "a.json")
-    assert [] == os.listdir(tmp_path / "reports" / "deep")
+    assert [] == names(tmp_path / "reports" / "deep")
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(
@@ -41,7 +45,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(
         "try another folder, or as a user who may write there"
     )
     assert "old" == path.read_text()
-    assert ["a.json"] == os.listdir(tmp_path)
+    assert ["a.json"] == names(tmp_path)
 
 
 def test_an_output_below_a_file(tmp_path: Path) -> None:
@@ -56,19 +60,19 @@ def test_an_output_that_is_a_folder(tmp_path: Path) -> None:
     assert f"output '{tmp_path}': is a folder; try --output {tmp_path}/report.json" == str(error.value)
 
 
-def series(folder: Path, names: list[str], text: str = OURS) -> None:
+def series(folder: Path, series_of: list[str], text: str = OURS) -> None:
     """Write files, each a minute younger than the one before."""
-    for number, name in enumerate(names):
+    for number, name in enumerate(series_of):
         (folder / name).write_text(text)
         os.utime(folder / name, (1e9 + number * 60, 1e9 + number * 60))
 
 
 def test_the_newest_of_a_series_stay(tmp_path: Path) -> None:
-    names = [f"daily_2026112{day}.json" for day in range(6)]
-    series(tmp_path, names)
-    removed = files.remove_old(tmp_path / names[-1], 2)
-    assert names[:4] == [path.name for path in removed]
-    assert names[4:] == sorted(os.listdir(tmp_path))
+    days = [f"daily_2026112{day}.json" for day in range(6)]
+    series(tmp_path, days)
+    removed = files.remove_old(tmp_path / days[-1], 2)
+    assert days[:4] == [path.name for path in removed]
+    assert days[4:] == names(tmp_path)
 
 
 def test_fewer_than_asked_for_all_stay(tmp_path: Path) -> None:

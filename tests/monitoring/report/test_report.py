@@ -1,8 +1,10 @@
 """One report from a store, from log files, from a running service: the same figures, and what each really held."""
 
+import copy
 import gzip
 import json
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,25 @@ from tests.monitoring.report.past import PENDING, Past, holder, pool_state
 Make = Callable[..., Past]
 
 
-@pytest.fixture
-def hour(past: Make) -> Past:
-    """An hour of three agents: 1,080 polls, one in 90 fails, one in 90 is refused."""
-    service = past().fleet(3600)
+@pytest.fixture(scope="module")
+def built_hour(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    """An hour of three agents: 1,080 polls, six more fail, six more are refused; don't change it."""
+    service = Past(tmp_path_factory.mktemp("hour") / "logs").fleet(3600)
     for number in range(6):
         service.poll(600 + number, "agent-0002", status=500, exception="ValueError", duration_s=0.4)
         service.poll(660 + number, "ghost", status=404, duration_s=0.001)
     service.message(700, "disk 7 is full")
     service.write(3600)
     return service
+
+
+@pytest.fixture
+def hour(built_hour: Past, tmp_path: Path) -> Past:
+    """A copy of it."""
+    twin = copy.copy(built_hour)
+    twin.folder = tmp_path / "logs"
+    shutil.copytree(built_hour.folder, twin.folder)
+    return twin
 
 
 def test_the_figures_of_a_store(hour: Past) -> None:
@@ -291,7 +302,7 @@ def test_logs_of_another_tool(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     queries: list[dict[str, str]] = []
 
     def fetch(base_url: str, path: str, *, query: dict[str, str], token: str | None, timeout_s: float) -> Any:
@@ -300,7 +311,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
         return ANSWERS[len(queries) - 1]
 
     monkeypatch.setattr(monitoring.report, "fetch", fetch)
-    yield queries
+    return queries
 
 
 def answer(n: int, since: str, until: str) -> dict[str, Any]:

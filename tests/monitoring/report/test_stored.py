@@ -139,6 +139,7 @@ def test_a_newer_store_is_refused(past: Make) -> None:
     with pytest.raises(MonitoringError) as error:
         StoredFigures(service.store_path)
     assert str(error.value) == (
-        f"store '{service.store_path}': written by a newer version of this library, got schema {SCHEMA_VERSION + 1}, "
-        f"need at most {SCHEMA_VERSION}; try the version that the service has installed"
+        f"store '{service.store_path}': written by a newer version of this library, "
+        f"got schema {SCHEMA_VERSION + 1}, need at most {SCHEMA_VERSION}; "
+        "try the version that the service has installed"
     )
