@@ -17,7 +17,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"setup: Python 3.11 or newer is needed, {sys.executable} is {v.major}.{v.minor}; try: make setup PYTHON=python3.12")'
 	@$(PYTHON) -m venv $(VENV) || { echo "setup: the venv module failed; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "setup: installing the pinned dependencies into $(VENV) (about a minute, once)" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[harness,postgres,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[harness,postgres,prometheus,dev]'
 	@touch $@
 
 run: setup ## the main job: fifty agents, one deployment master, one verdict (ARGS='...' is handed to harness run)
@@ -34,7 +34,7 @@ lint: setup ## ruff and mypy --strict
 
 lock: ## renew constraints.txt from pyproject.toml in a scratch environment
 	@rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
-	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check '.[harness,postgres,dev]'
+	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check '.[harness,postgres,prometheus,dev]'
 	@{ echo "# Every package of the environment that 'make setup' builds; renewed by 'make lock'."; \
 	   $(VENV)-lock/bin/python -m pip freeze --exclude pollgauge; } > constraints.txt.new
 	@mv constraints.txt.new constraints.txt && rm -rf $(VENV)-lock
