@@ -115,9 +115,9 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     )
     load.add_argument(
         "--request-timeout",
-        default="30s",
+        default="10s",
         metavar="TIME",
-        help="a poll without an answer for so long has failed (default: 30s)",
+        help="a poll without an answer for so long has failed (default: 10s)",
     )
 
 
