@@ -57,9 +57,8 @@ def measure(folder: Path, megabytes: float, hours: float, runs: int) -> None:
     store = folder / "master-backend.metrics.sqlite"
     write_store(store, hours)
     size = sum(path.stat().st_size for path in folder.glob("*.log*"))
-    print(
-        f"{size / 1e6:.0f} MB of logs in {lines:,} lines, {hours:g} h of store in {store.stat().st_size / 1e6:.1f} MB"
-    )
+    held = f"{hours:g} h of store in {store.stat().st_size / 1e6:.1f} MB"
+    print(f"{size / 1e6:.0f} MB of logs in {lines:,} lines, {held}")
     until = utc(END_S)
     window = Window(since=until - timedelta(hours=hours), until=until)
     both = Places(service="master-backend", logs=folder, store=store)

@@ -160,8 +160,12 @@ def span(length_s: float) -> str:
     """Return a length of time."""
     for unit, width_s, least in (("d", 86400.0, 2), ("h", 3600.0, 1), ("min", 60.0, 2)):
         if length_s >= least * width_s:
-            return f"{length_s / width_s:.1f} {unit}"
-    return f"{length_s:.1f} s" if length_s >= 1 or length_s == 0 else f"{length_s * 1e3:.1f} ms"
+            return f"{_short(length_s / width_s)} {unit}"
+    return f"{_short(length_s)} s" if length_s >= 1 or length_s == 0 else f"{_short(length_s * 1e3)} ms"
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def moment(time: datetime | None) -> str:

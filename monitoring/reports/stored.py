@@ -141,7 +141,11 @@ class StoredFigures:
         try:
             yield
         except sqlite3.Error as error:
-            raise MonitoringError(explain("store", str(self.path), fault=f"can't be read ({error})")) from error
+            # SQLite keeps what is new beside the file until it is closed; a copy needs both.
+            remedy = "copying its '-wal' file too" if "no such table" in str(error) else None
+            raise MonitoringError(
+                explain("store", str(self.path), fault=f"can't be read ({error})", remedy=remedy)
+            ) from error
 
     def close(self) -> None:
         """Let the file go."""

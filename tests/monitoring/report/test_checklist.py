@@ -153,7 +153,7 @@ def test_single_agents_that_poll_too_fast_are_named() -> None:
     fast = agents(
         agent("a", interval_s=1.0), agent("b", interval_s=2.0), agent("c"), agent("d", requests=9, interval_s=0.1)
     )
-    assert ("warn", "0.10", "4 agents, 2 too fast: a each 1.0 s, b each 2.0 s") == outcome(
+    assert ("warn", "0.10", "4 agents, 2 too fast: a each 1 s, b each 2 s") == outcome(
         with_now(agents=fast), "polls-per-agent"
     )
 
@@ -217,19 +217,17 @@ def test_errors_in_the_logs_are_a_warning_that_names_the_most_frequent() -> None
 
 def test_logs_that_hold_a_part_pass_only_when_the_figures_of_the_rest_are_clean() -> None:
     part = (source("store"), source("request log", 0.5625))
-    assert ("pass", "0", "13.5 h of 24.0 h are held; no server error in the figures of the rest") == outcome(
+    assert ("pass", "0", "13.5 h of 24 h are held; no server error in the figures of the rest") == outcome(
         report(sources=part), "log-errors"
     )
     failing = figures(totals=totals(error_rate=0.001))
-    assert ("unknown", "0", "13.5 h of 24.0 h are held") == outcome(
-        report(sources=part, now=failing), "log-errors"
-    )
+    assert ("unknown", "0", "13.5 h of 24 h are held") == outcome(report(sources=part, now=failing), "log-errors")
     assert "unknown" == item(report(sources=part, figures_from="logs"), "log-errors").status
 
 
 def test_a_window_that_is_not_held_whole_is_a_warning() -> None:
     half = with_now(window=window(-43200, 0))
-    assert ("warn", "50.00 %", "12.0 h of 24.0 h are held: the service was down, or not monitored") == outcome(
+    assert ("warn", "50.00 %", "12 h of 24 h are held: the service was down, or not monitored") == outcome(
         half, "coverage"
     )
     assert 0 == check(half, "daily").exit_code

@@ -66,14 +66,14 @@ def test_agents_that_poll_too_fast_are_named() -> None:
     before = figures(endpoints=(endpoint(requests_per_second=0.3),))
     found = problem(report(now=now, before=before), "polling")
     assert "found" == found.status
-    assert "2,000 polls, 0.50 per second, of 3 agents; an agent should poll every 10.0 s" == found.looked_at
+    assert "2,000 polls, 0.50 per second, of 3 agents; an agent should poll every 10 s" == found.looked_at
     assert (
         "2 agents poll too often and send 50.00 % of all polls.",
-        "a polls every 500.0 ms, 20.0 times as often as it should: 900 polls.",
-        "b polls every 5.0 s, 2.0 times as often as it should: 100 polls.",
+        "a polls every 500 ms, 20.0 times as often as it should: 900 polls.",
+        "b polls every 5 s, 2.0 times as often as it should: 100 polls.",
         "The window before had 0.30 polls per second, this one 0.50.",
     ) == found.evidence
-    assert "Set the polling interval of these agents to 10.0 s." == found.remedies[0]
+    assert "Set the polling interval of these agents to 10 s." == found.remedies[0]
     assert 3 == diagnose(report(now=now)).exit_code
 
 
@@ -248,7 +248,7 @@ def test_the_thread_and_pool_cliff_is_named() -> None:
     found = exhausted(2.0)
     assert (
         "sqlite: 15 of 15 connections in use at the peak (100.00 %), limit 80%.",
-        "sqlite: 40 callers got no connection; the longest wait was 30.0 s.",
+        "sqlite: 40 callers got no connection; the longest wait was 30 s.",
         "sqlite: 25 callers were waiting for one when last heard of.",
         "sqlite: Connections are held for 4,600 ms on average, p95 12,000, 30,000 at worst.",
         (
@@ -289,7 +289,7 @@ def test_leaks_are_named_by_the_line_that_took_them() -> None:
     )
     held = exhausted(2.0, holders=holders, leaks=4)
     assert (
-        "When last heard of, 4 were out, taken at app.py:30 in leak, route /leak, held for up to 43.0 s, "
+        "When last heard of, 4 were out, taken at app.py:30 in leak, route /leak, held for up to 43 s, "
         "requests r0, r1, r2."
     ) in held.evidence
     assert "4 connections were held beyond the leak threshold: they look leaked." == held.evidence[-1]

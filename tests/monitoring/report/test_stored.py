@@ -127,7 +127,9 @@ def test_a_database_of_somebody_else(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(MonitoringError) as error:
         StoredFigures(path)
-    assert f"store '{path}': can't be read (no such table: tiers)" == str(error.value)
+    assert str(error.value) == (
+        f"store '{path}': can't be read (no such table: tiers); try copying its '-wal' file too"
+    )
 
 
 def test_a_newer_store_is_refused(past: Make) -> None:
