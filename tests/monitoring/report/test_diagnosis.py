@@ -126,6 +126,11 @@ def test_a_slow_statement_is_named_with_its_remedy() -> None:
     assert 2 == len(found.remedies)
 
 
+def test_many_quick_statements_point_at_the_database_too() -> None:
+    found = look_for_slowness(slow(database_time=timing(mean_ms=100.0)), LIMITS)
+    assert found.remedies[0].startswith("Check the plans of the statements above")
+
+
 def test_waiting_for_connections_points_at_the_pool() -> None:
     found = look_for_slowness(slow(pool_wait=timing(mean_ms=290.0)), LIMITS)
     assert ("Requests wait for a connection: see the pool, and /api/health.",) == found.remedies
@@ -263,6 +268,11 @@ def test_the_thread_and_pool_cliff_is_named() -> None:
         "Or give the pool as many connections as there are threads: pool_size=40.",
         "Watch it at /api/health.",
     ) == found.remedies
+
+
+def test_what_hangs_in_the_cliff_is_no_leak() -> None:
+    """It is held beyond the threshold too, but comes back."""
+    assert "This is the thread-and-pool cliff" in exhausted(2.0, leaks=15).evidence[-1]
 
 
 def test_slow_statements_keep_the_connections() -> None:

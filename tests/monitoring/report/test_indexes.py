@@ -90,6 +90,16 @@ def test_a_query_that_cannot_use_the_index(url: str) -> None:
     assert f"the pending query does not search {COMPOSITE}; its plan: SEARCH deployments USING INDEX" in found.note
 
 
+@pytest.mark.parametrize(
+    ("order", "status"), [("lower(created_at)", "fail"), ("created_at DESC, agent_id, id", "pass")]
+)
+def test_a_sort_of_everything_is_a_failure_and_one_within_equal_keys_is_none(
+    url: str, order: str, status: str
+) -> None:
+    own = f"SELECT id FROM deployments WHERE agent_id = ? AND status = ? ORDER BY {order}"
+    assert status == look_at_indexes(made(url, *TABLES, *INDEXES), [own]).status
+
+
 def test_a_database_of_something_else(url: str) -> None:
     found = look_at_indexes(made(url, "CREATE TABLE x (a)"), [])
     assert ("unknown", 0, "there is no table 'deployments' in this database") == (

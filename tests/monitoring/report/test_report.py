@@ -14,8 +14,10 @@ import pytest
 import monitoring.report
 from monitoring.errors import MonitoringError
 from monitoring.report import Places, make_report, point_width_s
+from monitoring.reports.fold import per_s
 from monitoring.reports.forms import as_json
 from monitoring.reports.records import Report
+from tests.monitoring.logs.builders import request
 from tests.monitoring.report.conftest import places, reported, window
 from tests.monitoring.report.past import PENDING, Past, holder, pool_state
 
@@ -204,6 +206,21 @@ def test_all_failed(past: Make) -> None:
     one = reported(service.folder, 0, 60).pending_now
     assert one is not None
     assert (1.0, 0.0) == (one.error_rate, one.client_error_rate)
+
+
+def test_a_websocket_s_life_is_no_response_time(past: Make) -> None:
+    service = past().fleet(60, agents=1)
+    service.recorder.request(request(method="WEBSOCKET", route="/ws", duration_s=30.0, agent=None), [], [])
+    service.write(60)
+    report = reported(service.folder, 0, 60)
+    assert report.now is not None
+    totals = report.now.totals
+    assert (7, 6) == (totals.total_requests, totals.response_time.count)
+    assert pytest.approx(4.0, rel=0.01) == totals.response_time.max_ms
+
+
+def test_rates_of_a_window_without_length_are_unknown() -> None:
+    assert (None, 0.5) == (per_s(3, 0.0), per_s(3, 6.0))
 
 
 def test_holders_are_those_when_the_service_was_last_heard_of(past: Make) -> None:
