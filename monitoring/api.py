@@ -256,7 +256,7 @@ class Api:
         with self._monitor.reading() as store:
             slot, window = self._read(view)
             workers = store.workers()
-            states = _states(workers)
+            states = self._states(store, workers)
             return MetricsAnswer(
                 service=self._monitor.settings.service,
                 window=window,
@@ -269,6 +269,11 @@ class Api:
                 trouble_spots=answers.trouble_spots(slot),
             )
 
+    def _states(self, store: Store, workers: Sequence[Worker]) -> dict[int, WorkerState]:
+        """Return what the workers say about themselves; this one live, as a full disk would keep it silent."""
+        stored = {worker.id: _STATE.decode(worker.state) for worker in workers if worker.state}
+        return {**stored, store.worker_id: self._monitor.state()}
+
     def _self_metrics(
         self, store: Store, workers: Sequence[Worker], states: Mapping[int, WorkerState]
     ) -> SelfMetrics:
@@ -277,6 +282,8 @@ class Api:
             started=utc(store.run_started_s),
             faults=sum(state.faults for state in states.values()),
             dropped=sum(state.dropped for state in states.values()),
+            diverted=sum(state.diverted for state in states.values()),
+            log_trouble=next((state.log_trouble for state in states.values() if state.log_trouble), None),
             last_fault=next((state.last_fault for state in states.values() if state.last_fault), None),
             store=str(store.path) if store.path is not None else None,
             store_trouble=self._monitor.store_trouble
@@ -291,7 +298,7 @@ class Api:
         """Return the figures since the start as OpenMetrics text."""
         with self._monitor.reading() as store:
             slot, _ = self._read(View())
-            pools = answers.pools(slot, _states(store.workers()), own=store.worker_id)
+            pools = answers.pools(slot, self._states(store, store.workers()), own=store.worker_id)
             return prometheus.exposition(slot, pools)
 
     def endpoint_answer(self, name: str, view: View) -> EndpointAnswer:
@@ -313,7 +320,8 @@ class Api:
         monitor = self._monitor
         with monitor.reading() as store:
             run, _ = self._read(View())
-            pools = answers.pools(run, _states(store.workers()), own=store.worker_id)
+            states = self._states(store, store.workers())
+            pools = answers.pools(run, states, own=store.worker_id)
             now_s = monitor.clock.wall_s()
             since_s = max(store.run_started_s, now_s - _LAST_MINUTE_S)
             recent = store.read(since_s, now_s).slot
@@ -322,8 +330,11 @@ class Api:
         checks = self._database_checks()
         for pool in pools:
             checks[f"pool:{pool.engine}"] = _pool_check(pool.usage_ratio, pool.waiting)
+        # What exactly is wrong names files of the machine: the metrics tell it.
         if monitor.store_trouble is not None:
             checks["store"] = HealthCheck(status="warn", output="figures are kept in memory only")
+        if any(state.log_trouble is not None for state in states.values()):
+            checks["logs"] = HealthCheck(status="warn", output="a log file can't be written or rotated")
         statuses = {check.status for check in checks.values()}
         return HealthAnswer(
             status="fail" if "fail" in statuses else "warn" if "warn" in statuses else "pass",
@@ -368,10 +379,6 @@ class Api:
             min(reading.until_s, now_s),
             resolution_s=reading.resolution_s,
         )
-
-
-def _states(workers: Sequence[Worker]) -> dict[int, WorkerState]:
-    return {worker.id: _STATE.decode(worker.state) for worker in workers if worker.state}
 
 
 def _pool_check(usage_ratio: float | None, waiting: int) -> HealthCheck:

@@ -1,7 +1,9 @@
 """`instrument` and `uninstrument`: the one line that a service adds, and the way back."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -13,7 +15,7 @@ from monitoring.api import Endpoint, endpoints_of
 from monitoring.capture.hub import logger
 from monitoring.capture.requests import App, MonitoringMiddleware
 from monitoring.clock import Clock
-from monitoring.errors import MonitoringError, explain
+from monitoring.errors import MonitoringError, UsageError, explain
 from monitoring.monitor import Monitor
 from monitoring.settings import Settings
 
@@ -67,7 +69,8 @@ def instrument(
         A handle for `uninstrument`.
 
     Raises:
-        UsageError: a setting that can't be used.
+        UsageError: a setting that can't be used, such as a folder that is a file. One that can't be written is
+            warned of: it may be later, and until then lines go to standard error and figures stay in memory.
         MonitoringError: the application or an engine is instrumented already.
         TypeError: `app` is no Starlette application, or `engine` no engine.
     """
@@ -90,6 +93,7 @@ def instrument(
                     "engine", one.dialect.name, fault="instrumented already", remedy="one instrument() an engine"
                 )
             )
+    _check_folders(chosen)
     monitor = Monitor(chosen, _named(engines), clock=clock)
     handle = Handle(app, monitor)
     monitor.install()
@@ -121,6 +125,43 @@ def uninstrument(target: Starlette | Handle) -> None:
     app.router.routes[:] = [route for route in app.router.routes if route not in handle._routes]
     _forget_openapi(app)
     delattr(app, _ATTRIBUTE)
+
+
+def _check_folders(settings: Settings) -> None:
+    """Look at the folders without making them: an application may be imported and never serve."""
+    wanted: dict[str, Path] = {}
+    if settings.log_requests or settings.log_queries or settings.log_application:
+        wanted["log_dir"] = settings.log_dir
+    if settings.store:
+        wanted["log_dir" if settings.store_dir is None else "store_dir"] = settings.folder
+    for name, folder in wanted.items():
+        standing = _nearest(folder.absolute())
+        if not standing.is_dir():
+            raise UsageError(
+                explain(
+                    "setting",
+                    name,
+                    fault=f"'{standing}' is not a folder",
+                    got=repr(str(folder)),
+                    remedy=f"another value for MONITORING_{name.upper()}",
+                )
+            )
+        if not os.access(standing, os.W_OK | os.X_OK):
+            logger.warning(
+                "monitoring: setting '%s': '%s' can't be written; until it can, lines go to standard error and "
+                "figures stay in memory",
+                name,
+                standing,
+            )
+
+
+def _nearest(path: Path) -> Path:
+    """Return the path itself or the nearest of its parents that is there and can be looked at."""
+    for one in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            if one.exists():
+                return one
+    return Path(path.anchor)
 
 
 def _engines(engine: Any) -> list[Engine]:

@@ -1,6 +1,7 @@
 """The log files of a monitored service: which there are, and how lines get into them."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 from monitoring.capture.context import current
@@ -45,10 +46,10 @@ class LogFiles:
         """Have the hub write its lines here."""
         form = self._form
         if self._main is not None and self._settings.log_requests:
-            submit = self._main.submit
+            submit, slow_s = self._main.submit, self._settings.slow_request_s
 
             def log_request(observation: Observation) -> None:
-                submit(format_request(observation, form=form))
+                submit(format_request(observation, slow_s=slow_s, form=form))
 
             hub.log_request = log_request
         if self._queries is not None:
@@ -70,20 +71,31 @@ class LogFiles:
         if self._handler is not None:
             logging.getLogger().removeHandler(self._handler)
             self._handler = None
-        for writer in (self._main, self._queries):
-            if writer is not None:
-                writer.close()
+        for writer in self._writers():
+            writer.close()
 
     def flush(self) -> None:
         """Write what is waiting."""
-        for writer in (self._main, self._queries):
-            if writer is not None:
-                writer.flush()
+        for writer in self._writers():
+            writer.flush()
 
     @property
     def dropped(self) -> int:
-        """Lines that could not be written."""
-        return sum(writer.dropped for writer in (self._main, self._queries) if writer is not None)
+        """Lines that are lost: a queue was full, or standard error gone as well."""
+        return sum(writer.dropped for writer in self._writers())
+
+    @property
+    def diverted(self) -> int:
+        """Lines that went to standard error because a file couldn't be written."""
+        return sum(writer.diverted for writer in self._writers())
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps a file from being written or rotated now; None when all is well."""
+        return next((writer.trouble for writer in self._writers() if writer.trouble is not None), None)
+
+    def _writers(self) -> Iterator[RotatingWriter]:
+        return (writer for writer in (self._main, self._queries) if writer is not None)
 
 
 def _request_id() -> str | None:

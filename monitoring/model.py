@@ -141,10 +141,14 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
         pools: its pools.
         faults: exceptions of the monitoring layer that were kept from the service.
         last_fault: the latest of them; None for none.
-        dropped: log lines and figures dropped because a bound was reached.
+        dropped: log lines and seconds of figures dropped because a bound was reached.
+        diverted: log lines that went to standard error because their file couldn't be written.
+        log_trouble: what keeps a log file from being written or rotated now; None when all is well.
     """
 
     pools: list[PoolState]
     faults: int
     last_fault: str | None
     dropped: int
+    diverted: int = 0
+    log_trouble: str | None = None

@@ -5,10 +5,8 @@ import contextlib
 import os
 import sqlite3
 import threading
-import time
 import weakref
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import msgspec
 from sqlalchemy import Engine
@@ -20,6 +18,7 @@ from monitoring.clock import Clock, SystemClock
 from monitoring.logfiles import LogFiles
 from monitoring.metrics import Recorder
 from monitoring.model import WorkerState
+from monitoring.opening import move_aside, open_store
 from monitoring.rollup import Limits
 from monitoring.settings import Settings
 from monitoring.store import NewerSchemaError, Store
@@ -28,6 +27,8 @@ EMPTY_EVERY_S = 0.25
 """How often what the hooks saw is recorded."""
 _TURNS_A_FLUSH = 4
 """Every so many times it goes to the store: once a second."""
+RETRY_STORE_S = 10.0
+"""How often a store that could not be opened is tried again."""
 
 _STATE = msgspec.msgpack.Encoder()
 
@@ -64,7 +65,7 @@ class Monitor:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._dropped = 0
-        self._in_memory_for_want = False
+        self._retry_store_at_s = 0.0
         self.store_trouble: str | None = None
         """Why figures are kept in memory although settings want them on disk; None when all is well."""
         self._started_s: float | None = None
@@ -128,15 +129,55 @@ class Monitor:
             path = self.settings.store_path
             try:
                 return open_store(path, clock=self.clock, limits=self.limits)
-            except (OSError, sqlite3.Error) as error:
-                self._in_memory_for_want = True
+            except (OSError, sqlite3.Error, NewerSchemaError) as error:
+                self._retry_store_at_s = self.clock.monotonic_s() + RETRY_STORE_S
                 self.store_trouble = f"{path}: {error}"
                 logger.warning(
-                    "monitoring: store '%s' can't be used (%s); figures stay in memory, for this process alone",
+                    "monitoring: store '%s' can't be used (%s); figures stay in memory until it can, "
+                    "for this process alone",
                     path,
                     error,
                 )
         return Store(None, clock=self.clock, limits=self.limits)
+
+    @property
+    def _in_memory_for_want(self) -> bool:
+        return self.settings.store and self._store is not None and self._store.path is None
+
+    def retry_store(self) -> None:
+        """Move figures from memory to the disk once it can be used; cheap when it is not yet time to look."""
+        memory = self._store
+        now_s = self.clock.monotonic_s()
+        if memory is None or not self._in_memory_for_want or now_s < self._retry_store_at_s:
+            return
+        self._retry_store_at_s = now_s + RETRY_STORE_S
+        path = self.settings.store_path
+        try:
+            # Without our lock: opening may wait for another process, and answers shall not wait with it.
+            store = open_store(path, clock=self.clock, limits=self.limits)
+        except (OSError, sqlite3.Error, NewerSchemaError) as error:
+            self.store_trouble = f"{path}: {error}"
+            return
+        with self._flush_lock:
+            if self._store is not memory:  # closed in between
+                self._give_up(store)
+                return
+            try:
+                store.adopt(memory)
+            except sqlite3.Error as error:
+                self.store_trouble = f"{path}: {error}"
+                self._give_up(store)
+                return
+            self._store = store
+            self.store_trouble = None
+            memory.close()
+        logger.warning("monitoring: store '%s' can be used; the figures kept in memory are in it now", path)
+
+    @staticmethod
+    def _give_up(store: Store) -> None:
+        with contextlib.suppress(sqlite3.Error):  # it was of no use so far either
+            store.end()
+        store.close()
 
     def close(self) -> None:
         """Write everything out and stop; used again, it starts again."""
@@ -165,6 +206,7 @@ class Monitor:
             try:
                 self.hub.empty()
                 if turn % _TURNS_A_FLUSH == 0:
+                    self.retry_store()
                     self.flush()
                     for pool in self.pools:
                         pool.find_leaks()
@@ -194,7 +236,7 @@ class Monitor:
     def _living_store(self) -> Store:
         """Return the store; begin anew when somebody has taken its file away."""
         store = self.store()
-        if store.path is not None and not store.path.exists():
+        if not store.in_place:
             logger.warning("monitoring: store '%s' has gone, begun anew", store.path)
             self._drop_store()
             store = self.store()
@@ -213,7 +255,9 @@ class Monitor:
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
             # Not busy, not full: damaged. Opening it again moves it aside.
             self._drop_store()
-            move_aside(store.path, str(error), clock=self.clock)
+            # Where it can't be renamed it can't be opened anew either, and figures stay in memory.
+            with contextlib.suppress(OSError):
+                move_aside(store.path, str(error), found=store.identity, clock=self.clock)
 
     def _drop_store(self) -> None:
         if self._store is not None:
@@ -228,6 +272,8 @@ class Monitor:
             faults=self.hub.faults,
             last_fault=self.hub.last_fault,
             dropped=self._dropped + self._files.dropped,
+            diverted=self._files.diverted,
+            log_trouble=self._files.trouble,
         )
 
     @property
@@ -261,49 +307,3 @@ def _after_fork(reference: "weakref.ref[Monitor]") -> None:
     monitor = reference()
     if monitor is not None:
         monitor.reset_after_fork()
-
-
-def open_store(path: Path, *, clock: Clock, limits: Limits) -> Store:
-    """
-    Open the store of a service; one that can't be read is moved aside, never overwritten.
-
-    Args:
-        path: its file.
-        clock: where the time comes from.
-        limits: how many keys are told apart.
-
-    Raises:
-        OSError: the folder can't be written.
-        sqlite3.Error: nor can the file.
-    """
-    try:
-        return Store(path, clock=clock, limits=limits)
-    except sqlite3.OperationalError:
-        raise
-    except (sqlite3.DatabaseError, NewerSchemaError) as error:
-        move_aside(path, str(error), clock=clock)
-        return Store(path, clock=clock, limits=limits)
-
-
-def move_aside(path: Path, why: str, *, clock: Clock) -> None:
-    """
-    Give a store that can't be read another name, and say so.
-
-    Args:
-        path: its file.
-        why: what is wrong with it.
-        clock: where the time in the new name comes from.
-
-    Raises:
-        OSError: it can't be renamed.
-    """
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock.wall_s()))
-    aside = path.with_name(f"{path.name}.unreadable-{stamp}")
-    try:
-        path.rename(aside)
-    except FileNotFoundError:
-        return  # another worker was faster
-    for suffix in ("-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-    logger.warning("monitoring: store '%s' can't be read (%s); moved to '%s', begun anew", path, why, aside)

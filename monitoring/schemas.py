@@ -177,7 +177,16 @@ class SelfMetrics(_Answer):
     version: str
     started: datetime
     faults: int = Field(description="Exceptions inside the monitoring layer that were kept from the service.")
-    dropped: int = Field(description="Events dropped because a bounded queue was full.")
+    dropped: int = Field(
+        description="Log lines lost because a queue was full or standard error gone, and seconds of figures that "
+        "could not be stored for an hour."
+    )
+    diverted: int = Field(
+        default=0, description="Log lines that went to standard error because their file couldn't be written."
+    )
+    log_trouble: str | None = Field(
+        default=None, description="What keeps a log file from being written or rotated now."
+    )
     last_fault: str | None = Field(default=None, description="The latest of the faults.")
     store: str | None = Field(default=None, description="File that keeps the figures; None for memory only.")
     store_trouble: str | None = Field(default=None, description="Why figures are not kept on disk as wanted.")

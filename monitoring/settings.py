@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     max_agents: int = Field(1000, ge=1, le=100_000, description="Agents told apart; the rest is `<overflow>`.")
     max_statements: int = Field(500, ge=1, le=10_000, description="Statements told apart; likewise.")
 
+    slow_request_s: Seconds = Field(
+        0.5, description="A request that takes this long is logged as a WARNING; websockets are not."
+    )
     slow_query_s: Seconds = Field(0.1, description="A statement that takes longer is marked slow.")
     n_plus_one_queries: int = Field(
         10, ge=2, description="The same statement this often in one request is reported as N+1."

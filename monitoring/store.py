@@ -36,6 +36,7 @@ GRACE_S = 5
 
 _BUSY_TIMEOUT_S = 2.0
 _LATE_ROLLUP_S = 10.0
+_FAR_S = 2**62
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -50,6 +51,19 @@ CREATE INDEX IF NOT EXISTS idx_slots_width_start ON slots (width_s, start_s);
 CREATE TABLE IF NOT EXISTS tiers (
   width_s INTEGER PRIMARY KEY, start_s INTEGER NOT NULL, end_s INTEGER NOT NULL, removed_id INTEGER NOT NULL);
 """
+
+
+Identity = tuple[int, int]
+"""Device and inode of a file: what it is, whatever its name."""
+
+
+def identity_of(path: Path) -> Identity | None:
+    """Return which file stands under a name; None for none."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def is_alive(pid: int) -> bool:
@@ -142,8 +156,12 @@ class Store:
         self._lock = threading.RLock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Statements may tell a stranger more than the service wants: as private as the log files.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o640))
+            # Statements may tell a stranger more than the service wants: as private as the log files. One that is
+            # there is not opened: closing it again would take SQLite's locks away from others in this process.
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640))
+        self.identity = identity_of(path) if path is not None else None
+        """Which file it is; None in memory."""
         self._db = sqlite3.connect(
             ":memory:" if path is None else path,
             timeout=_BUSY_TIMEOUT_S,
@@ -194,12 +212,17 @@ class Store:
             raise sqlite3.DatabaseError("no id for the new row")
         return int(run_id), float(started_s), worker_id
 
-    def _recent_workers(self) -> list[tuple[int, int, int, str, float, float, bytes]]:
-        """Return the workers that have been heard of lately and, as far as can be told, still run."""
+    def _recent_workers(self, own: int | None = None) -> list[tuple[int, int, int, str, float, float, bytes]]:
+        """
+        Return the workers that have been heard of lately and, as far as can be told, still run.
+
+        Args:
+            own: id of this worker, which runs even when a full disk keeps it from saying so.
+        """
         rows = self._db.execute(
             "SELECT id, run_id, pid, host, started_s, seen_s, state FROM workers"
-            " WHERE NOT ended AND abs(? - seen_s) < ? ORDER BY id",
-            (self._clock.wall_s(), ALIVE_S),
+            " WHERE (NOT ended AND abs(? - seen_s) < ?) OR id = ? ORDER BY id",
+            (self._clock.wall_s(), ALIVE_S, own),
         ).fetchall()
         # Process ids of another host (or container) say nothing here; the time has to do.
         return [row for row in rows if row[3] != self._process.host or self._process.is_alive(row[2])]
@@ -221,17 +244,56 @@ class Store:
         with self._lock, self._transaction():
             self._db.execute("UPDATE workers SET seen_s = ?, state = ? WHERE id = ?", (now, state, self.worker_id))
             if slots:
-                ends = dict(self._db.execute("SELECT width_s, end_s FROM tiers").fetchall())
-                rows = [row for second, content in slots for row in self._rows(second, content, ends)]
-                self._db.executemany(
-                    "INSERT INTO slots (width_s, start_s, run_id, content) VALUES (?, ?, ?, ?)", rows
-                )
+                self._insert(slots)
+
+    def _insert(self, slots: Sequence[tuple[int, bytes]]) -> None:
+        ends = dict(self._db.execute("SELECT width_s, end_s FROM tiers").fetchall())
+        rows = [row for second, content in slots for row in self._rows(second, content, ends)]
+        self._db.executemany("INSERT INTO slots (width_s, start_s, run_id, content) VALUES (?, ?, ?, ?)", rows)
 
     def _rows(self, second: int, content: bytes, ends: dict[int, int]) -> Iterator[tuple[int, int, int, bytes]]:
         """Yield the row of a second, and one for every coarser slot that was rolled up without it."""
         for tier in TIERS:
             if tier.width_s == 1 or second < ends[tier.width_s]:
                 yield tier.width_s, second - second % tier.width_s, self.run_id, content
+
+    def adopt(self, other: "Store") -> None:
+        """
+        Add everything that another store of this service holds: what it kept in memory for want of a disk.
+
+        What is left of `other` only in coarse slots is added as if it had happened at their start. The next
+        roll-up removes it from the finer tiers, as they keep nothing that old.
+
+        Args:
+            other: the store in memory.
+
+        Raises:
+            sqlite3.Error: nothing was added.
+        """
+        whole = other._whole()  # same class
+        with self._lock, self._transaction():
+            self._db.execute(
+                "UPDATE runs SET started_s = min(started_s, ?) WHERE id = ?", (other.run_started_s, self.run_id)
+            )
+            self._insert(whole)
+        self.run_started_s = min(self.run_started_s, other.run_started_s)
+
+    def _whole(self) -> list[tuple[int, bytes]]:
+        """Return everything held as ``(start, packed slot)``, each second once, as fine as it is still there."""
+        rows: list[tuple[int, bytes]] = []
+        with self._lock:
+            starts = dict(self._db.execute("SELECT width_s, start_s FROM tiers").fetchall())
+            until = _FAR_S
+            for tier, coarser in zip(TIERS, (*TIERS[1:], None), strict=True):
+                # From where whole coarser slots end: these are complete up to there.
+                begin = -_FAR_S if coarser is None else starts[tier.width_s]
+                begin += -begin % coarser.width_s if coarser is not None else 0
+                rows += self._db.execute(
+                    "SELECT start_s, content FROM slots WHERE width_s = ? AND start_s >= ? AND start_s < ?",
+                    (tier.width_s, begin, until),
+                )
+                until = begin
+        return rows
 
     def end(self) -> None:
         """Say that this worker has stopped."""
@@ -344,11 +406,11 @@ class Store:
         whatever the clock did.
         """
         slot = Slot(self._limits)
-        after = -(2**62)
+        after = -_FAR_S
         for width_s, end_s in self._db.execute(
             "SELECT width_s, end_s FROM tiers ORDER BY width_s DESC"
         ).fetchall():
-            end = 2**62 if width_s == 1 else end_s
+            end = _FAR_S if width_s == 1 else end_s
             self._add(slot, "width_s = ? AND start_s >= ? AND start_s < ?", (width_s, after, end))
             after = end
         return slot
@@ -361,9 +423,9 @@ class Store:
         self._merge_into(slot, rows)
 
     def workers(self) -> list[Worker]:
-        """Return the workers of this run that are alive."""
+        """Return the workers of this run that are alive, this one included."""
         with self._lock:
-            rows = self._recent_workers()
+            rows = self._recent_workers(self.worker_id)
         return [
             Worker(id=id_, pid=pid, started_s=started_s, seen_s=seen_s, state=state)
             for id_, run_id, pid, _, started_s, seen_s, state in rows
@@ -402,6 +464,16 @@ class Store:
                 self.unreadable += 1
 
     # ---- life
+
+    @property
+    def in_place(self) -> bool:
+        """Whether its name still leads to it: nobody has removed or replaced the file."""
+        if self.path is None:
+            return True
+        try:
+            return identity_of(self.path) == self.identity
+        except OSError:
+            return True  # it can't be looked at: writing will tell
 
     @contextlib.contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:

@@ -110,8 +110,8 @@ def render(answer: Mapping[str, Any]) -> str:
     for pool in answer.get("database_pools", ()):
         lines.append(_pool_line(pool))
     own = answer.get("monitoring")
-    if own is not None and (own["faults"] or own["dropped"]):
-        lines.append(f"monitoring itself: {own['faults']} faults, {own['dropped']} dropped")
+    if own is not None:
+        lines += _own_lines(own)
     return "\n".join(lines) + "\n"
 
 
@@ -146,6 +146,14 @@ def _pool_line(pool: Mapping[str, Any]) -> str:
         f"wait p95 {_ms(pool['wait']['p95_ms'])}, hold p95 {_ms(pool['hold']['p95_ms'])}, "
         f"time-outs {pool['timeouts']}"
     )
+
+
+def _own_lines(own: Mapping[str, Any]) -> list[str]:
+    """Return what the layer says about itself, when it is not well."""
+    counts = [f"{own[name]} {name}" for name in ("faults", "dropped", "diverted") if own.get(name)]
+    lines = [f"monitoring itself: {', '.join(counts)}"] if counts else []
+    lines += [f"monitoring itself: {own[name]}" for name in ("store_trouble", "log_trouble") if own.get(name)]
+    return lines
 
 
 def _ms(value: float | None) -> str:

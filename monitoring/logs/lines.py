@@ -119,13 +119,13 @@ def format_request(observation: Observation, *, slow_s: float = math.inf, form: 
 
     Args:
         observation: the request.
-        slow_s: duration from which an answer below 400 is a ``WARNING`` [s].
+        slow_s: duration from which an answer below 400 is a ``WARNING`` [s]; not of websockets.
         form: `as_json` (the default) or `as_text`.
     """
     status, duration_s, agent = observation.status, observation.duration_s, observation.agent
     if status >= 500:
         level = "ERROR"
-    elif status >= 400 or duration_s >= slow_s:
+    elif status >= 400 or (duration_s >= slow_s and observation.method != "WEBSOCKET"):
         level = "WARNING"
     else:
         level = "INFO"

@@ -121,6 +121,14 @@ class RotatingWriter:
         """Why lines go to standard error now; None while the file can be written."""
         return self._fault
 
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the file now, in a line for a person; None when all is well."""
+        fault, text = self._fault, "can't be written ({}), lines go to standard error"
+        if fault is None:
+            fault, text = self._file.rotation_fault, "can't be rotated ({}), it grows past its limit"
+        return f"{self.path}: {text.format(fault.strerror or fault)}" if fault is not None else None
+
     def submit(self, line: bytes) -> bool:
         r"""
         Queue one line; never blocks.

@@ -14,7 +14,8 @@ import pytest
 
 from monitoring import Settings
 from monitoring.metrics import Recorder
-from monitoring.monitor import Monitor, open_store
+from monitoring.monitor import Monitor
+from monitoring.opening import open_store
 from monitoring.rollup import Limits, Slot
 from monitoring.store import SCHEMA_VERSION, Process, Store
 from tests.monitoring.driver import FakeClock
