@@ -323,7 +323,9 @@ class Api:
             states = self._states(store, store.workers())
             pools = answers.pools(run, states, own=store.worker_id)
             now_s = monitor.clock.wall_s()
-            since_s = max(store.run_started_s, now_s - _LAST_MINUTE_S)
+            since_s = now_s - _LAST_MINUTE_S
+            if store.run_started_s <= now_s:  # else the clock stepped back
+                since_s = max(store.run_started_s, since_s)
             recent = store.read(since_s, now_s).slot
             total = answers.totals(run, length_s=1.0)
             last_minute = answers.totals(recent, length_s=max(now_s - since_s, 1e-3))

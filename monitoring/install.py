@@ -16,7 +16,7 @@ from monitoring.capture.hub import logger
 from monitoring.capture.requests import App, MonitoringMiddleware
 from monitoring.clock import Clock
 from monitoring.errors import MonitoringError, UsageError, explain
-from monitoring.monitor import Monitor
+from monitoring.monitor import MARK, Monitor
 from monitoring.settings import Settings
 
 _ATTRIBUTE = "_monitoring_handle"
@@ -35,7 +35,6 @@ class Handle:
         self.app = app
         self.monitor = monitor
         self._routes: list[BaseRoute] = []
-        self._engines: list[Engine] = []
         self._middleware: list[MonitoringMiddleware] = []
 
     @property
@@ -87,19 +86,16 @@ def instrument(
         )
     engines = _engines(engine)
     for one in engines:
-        if getattr(one, _ATTRIBUTE, None) is not None:
+        if MARK in one.__dict__:
             raise MonitoringError(
                 explain(
                     "engine", one.dialect.name, fault="instrumented already", remedy="one instrument() an engine"
                 )
             )
     _check_folders(chosen)
-    monitor = Monitor(chosen, _named(engines), clock=clock)
+    monitor = Monitor(chosen, _named(engines), clock=clock, owner=app)
     handle = Handle(app, monitor)
     monitor.install()
-    for one in engines:
-        setattr(one, _ATTRIBUTE, handle)
-    handle._engines = engines  # same module
     setattr(app, _ATTRIBUTE, handle)
     _wrap(app, handle, monitor)
     _add_routes(app, handle, endpoints_of(monitor), openapi=chosen.openapi)
@@ -119,8 +115,6 @@ def uninstrument(target: Starlette | Handle) -> None:
         return
     app = handle.app
     handle.monitor.remove()
-    for engine in handle._engines:  # same module
-        delattr(engine, _ATTRIBUTE)
     _unwrap(app, handle)
     app.router.routes[:] = [route for route in app.router.routes if route not in handle._routes]
     _forget_openapi(app)

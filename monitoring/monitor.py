@@ -32,6 +32,9 @@ RETRY_STORE_S = 10.0
 
 _STATE = msgspec.msgpack.Encoder()
 
+MARK = "_monitoring"
+"""Attribute of an engine that is watched."""
+
 
 class Monitor:
     """
@@ -44,12 +47,20 @@ class Monitor:
         settings: what was chosen.
         engines: the engines to watch, by name.
         clock: where the time comes from.
+        owner: the application; when it is garbage (a test suite makes one for each test), the monitor ends by
+            itself. None for one that lives until it is removed.
     """
 
     def __init__(
-        self, settings: Settings, engines: Sequence[tuple[str, Engine]], *, clock: Clock | None = None
+        self,
+        settings: Settings,
+        engines: Sequence[tuple[str, Engine]],
+        *,
+        clock: Clock | None = None,
+        owner: object = None,
     ) -> None:
         self.settings = settings
+        self._owner = weakref.ref(owner) if owner is not None else None
         self.clock = clock if clock is not None else SystemClock()
         self.limits = Limits(
             routes=settings.max_routes, agents=settings.max_agents, statements=settings.max_statements
@@ -88,6 +99,7 @@ class Monitor:
             query.install()
         for pool in self.pools:
             pool.install()
+            setattr(pool.engine, MARK, True)
         self._files.install()
 
     def remove(self) -> None:
@@ -96,6 +108,7 @@ class Monitor:
             query.remove()
         for pool in self.pools:
             pool.remove()
+            pool.engine.__dict__.pop(MARK, None)
         self.close()
         self._files.remove()
 
@@ -186,7 +199,8 @@ class Monitor:
             self.hub.started = False
         if thread is not None:
             self._stop.set()
-            thread.join(timeout=5)
+            if thread is not threading.current_thread():
+                thread.join(timeout=5)
             atexit.unregister(self.close)
         with self._flush_lock:
             if self._store is not None:
@@ -206,6 +220,9 @@ class Monitor:
             try:
                 self.hub.empty()
                 if turn % _TURNS_A_FLUSH == 0:
+                    if self._owner is not None and self._owner() is None:
+                        self.remove()
+                        return
                     self.retry_store()
                     self.flush()
                     for pool in self.pools:

@@ -1,11 +1,12 @@
 """What a person can choose about the monitoring layer: arguments, or ``MONITORING_*`` environment variables."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from monitoring.errors import UsageError, explain
 from monitoring.units import parse_duration_s
@@ -21,6 +22,10 @@ def _duration(value: Any) -> Any:
         return parse_duration_s(value)
     except UsageError:
         raise ValueError("not a duration such as 100ms, 60s or 7d") from None
+
+
+def _listed(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)]
@@ -61,10 +66,10 @@ class Settings(BaseSettings):
     request_id_header: str = Field(
         "X-Request-ID", pattern=r"^[A-Za-z0-9-]{1,64}$", description="Header that carries the request id."
     )
-    excluded_routes: tuple[str, ...] | None = Field(
+    excluded_routes: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = Field(
         None,
-        description="Route templates neither counted nor logged, `*` at the end for a prefix; "
-        "by default the monitoring endpoints themselves.",
+        description="Route templates neither counted nor logged, separated by commas, `*` at the end for a "
+        "prefix; by default the monitoring endpoints themselves.",
     )
     agent_parameter: str = Field("agent_id", description="Path parameter that names the agent.")
     max_routes: int = Field(256, ge=1, le=10_000, description="Routes told apart; the rest is `<overflow>`.")
@@ -127,6 +132,19 @@ class Settings(BaseSettings):
         """
         try:
             return cls(**chosen)
+        except SettingsError as error:
+            # Of the source, not of the value: a variable that has to be JSON and is not.
+            named = re.search(r'field "(\w+)"', str(error))
+            variable = f"{cls.model_config['env_prefix']}{named[1].upper() if named else '*'}"
+            raise UsageError(
+                explain(
+                    "setting",
+                    named[1] if named else None,
+                    fault="not JSON",
+                    got=repr(os.environ.get(variable)),
+                    remedy=f"another value for {variable}",
+                )
+            ) from error
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "settings"

@@ -433,9 +433,16 @@ class Store:
         ]
 
     def first_s(self) -> float:
-        """Return when the first run known began [s since the epoch]."""
+        """Return the first instant known [s since the epoch]: before the first run's start after a step back."""
         with self._lock:
             first: float = self._db.execute("SELECT min(started_s) FROM runs").fetchone()[0]
+            for tier in TIERS:
+                earliest = self._db.execute(
+                    "SELECT min(start_s) FROM slots WHERE width_s = ?", (tier.width_s,)
+                ).fetchone()[0]
+                # The slot that a run begins in starts before it, and says nothing of what was then.
+                if earliest is not None and earliest + tier.width_s <= first:
+                    first = float(earliest)
         return first
 
     def _held(self) -> list[Held]:

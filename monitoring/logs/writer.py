@@ -164,7 +164,15 @@ class RotatingWriter:
         done = threading.Event()
         self._waiters.append(done)
         self._rouse()
-        return done.wait(timeout_s)
+        deadline_s = time.monotonic() + timeout_s
+        while not done.wait(min(FLUSH_S, max(0.0, deadline_s - time.monotonic()))):
+            thread = self._thread
+            if thread is None or not thread.is_alive():  # closed, or none to be had: nobody looks at the waiters
+                self._drain_here()
+                return not self._queue
+            if time.monotonic() >= deadline_s:
+                return False
+        return True
 
     def close(self, timeout_s: float = _EXIT_TIMEOUT_S) -> bool:
         """

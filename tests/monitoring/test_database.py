@@ -209,30 +209,147 @@ def test_waits_are_those_of_the_request(small: Engine, install: Install) -> None
     assert handle.monitor is not None
 
 
+# ---- pools and dialects that can't be changed
+
+
+class Sealed(QueuePool):
+    """A pool whose class can't be exchanged for a derived one."""
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        raise TypeError("no subclasses")
+
+
+def test_a_pool_that_cannot_be_changed_is_watched_by_its_events(
+    tmp_path: Path, install: Install, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The documented way back sees all but the wait: who holds what, peaks, hold times, leaks, other ways out."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'x.db'}", poolclass=Sealed, pool_size=1, max_overflow=2)
+    clock = FakeClock()
+    client, handle = install(master(engine), engine, settings, clock=clock)
+    assert type(engine.pool) is Sealed
+    assert client.get("/api/deployments/pending/a").json() == [1]
+    held = engine.connect()
+    broken = engine.connect()
+    clock.advance(31.0)
+    assert handle.monitor is not None
+    [capture] = handle.monitor.pools
+    with caplog.at_level(logging.WARNING):
+        capture.find_leaks()
+    assert caplog.text.count("is held for 31.0 s") == 2
+    pool = pool_of(client)
+    assert (pool["checked_out"], pool["peak_checked_out"], pool["leaks"], pool["waiting"]) == (2, 2, 2, 0)
+    assert all("test_database.py:" in holder["site"] for holder in pool["holders"])
+    broken.invalidate()
+    broken.close()
+    held.detach()
+    held.close()
+    lost: Any = engine.raw_connection()
+    assert capture.state().checked_out == 1
+    del lost
+    gc.collect()
+    pool = pool_of(client)
+    assert (pool["checked_out"], pool["hold"]["count"], pool["wait"]["max_ms"]) == (0, 4, 0.0)
+    assert pool["hold"]["max_ms"] == pytest.approx(31_000)
+    uninstrument(handle)
+    with engine.connect():
+        assert capture.state().checked_out == 0
+    engine.dispose()
+
+
+def test_a_dialect_that_cannot_be_changed_is_watched_by_events(
+    tmp_path: Path, install: Install, settings: Settings
+) -> None:
+    """The documented way back sees statements with their times, rows and requests, and can be taken off again."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    dialect: Any = engine.dialect
+
+    def refuse(self: object, name: str, value: object) -> None:
+        if name.startswith("do_"):
+            raise AttributeError(f"read-only: {name}")
+        object.__setattr__(self, name, value)
+
+    sealed = type("Sealed", (type(dialect),), {"__setattr__": refuse, "supports_statement_cache": True})
+    object.__setattr__(dialect, "__class__", sealed)
+    client, handle = install(master(engine), engine, settings.model_copy(update={"slow_query_s": 1e-9}))
+    found = queries(handle)
+    answer = client.get("/api/deployments/pending/a")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE t (x INTEGER)"))
+        connection.execute(text("INSERT INTO t VALUES (:x)"), [{"x": 1}, {"x": 2}])
+    settle(handle)
+    assert [
+        ("SELECT 1 WHERE ? <> 'nobody'", False, answer.headers["x-request-id"]),
+        ("CREATE TABLE t (x INTEGER)", False, None),
+        ("INSERT INTO t VALUES (?)", True, None),
+    ] == [(one.statement, one.many, one.request_id) for one in found]
+    assert found[2].rows == 2
+    assert all(one.slow for one in found)
+    [one] = client.get("/api/metrics").json()["endpoints"]
+    assert (one["queries_per_request"], one["query_time"]["count"]) == (1.0, 1)
+    assert client.get("/api/metrics").json()["statements"]["count"] == 3
+    uninstrument(handle)
+    with engine.connect() as connection:
+        connection.execute(SELECT)
+    settle(handle)
+    assert len(found) == 3
+    engine.dispose()
+
+
 # ---- health
 
 
 def test_health_answers_while_the_database_hangs(install: Install, settings: Settings, tmp_path: Path) -> None:
     """A database that never answers costs the deadline, and one thread however often it is asked."""
     engine = create_engine(f"sqlite:///{tmp_path / 'x.db'}")
-    client, _ = install(FastAPI(), engine, settings.model_copy(update={"health_deadline_s": 0.05}))
-    assert client.get("/api/health").json()["status"] == "pass"
     hang = threading.Event()
-    engine.dialect.do_ping = lambda _: hang.wait(20)  # type: ignore[method-assign,assignment,return-value]
+    asked: list[int] = []
+
+    def never(_: Any) -> bool:
+        asked.append(1)
+        return hang.wait(60)
+
+    engine.dialect.do_ping = never  # type: ignore[method-assign]
+    # An answer is never given again, so that each of these is one about the hanging database.
+    chosen = settings.model_copy(update={"health_deadline_s": 0.25, "health_cache_s": 1e-9})
+    client, _ = install(FastAPI(), engine, chosen)
+    answers = [client.get("/api/health") for _ in range(3)]
+    assert [503, 503, 503] == [answer.status for answer in answers]
+    for answer in answers:
+        assert answer.json()["status"] == "fail"
+        assert answer.json()["checks"]["database:sqlite"] == {
+            "status": "fail",
+            "observed": None,
+            "unit": "ms",
+            "output": "no answer within 0.25 s",
+        }
+    [ping] = [thread for thread in threading.enumerate() if thread.name == "monitoring-ping-sqlite"]
     assert client.get("/api/metrics").status == 200
-    answers = []
-    for _ in range(3):
-        engine.pool.dispose()
-        answers.append(client.get("/api/health"))
-    pings = [thread for thread in threading.enumerate() if thread.name == "monitoring-ping-sqlite"]
-    hang.set()
-    for thread in pings:
-        thread.join()
-    assert len(pings) <= 1
-    late = [one for one in answers if one.status == 503]
-    if late:
-        assert late[-1].json()["checks"]["database:sqlite"]["output"] == "no answer within 0.05 s"
     assert client.get("/api/health/live").json() == {"status": "pass"}
+    hang.set()
+    ping.join()
+    assert asked == [1]
+    del engine.dialect.do_ping
+    assert client.get("/api/health").status == 200
+    engine.dispose()
+
+
+def test_health_gives_a_fresh_answer_again(install: Install, settings: Settings, tmp_path: Path) -> None:
+    """Probes that come every moment ask the database once for the time that settings say."""
+    clock = FakeClock()
+    engine = create_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    asked: list[int] = []
+
+    def count(_: Any) -> bool:
+        asked.append(1)
+        return True
+
+    engine.dialect.do_ping = count  # type: ignore[method-assign]
+    client, _ = install(FastAPI(), engine, settings.model_copy(update={"health_deadline_s": 30.0}), clock=clock)
+    for _ in range(3):
+        assert client.get("/api/health").status == 200
+    clock.advance(1.0)
+    assert client.get("/api/health").status == 200
+    assert len(asked) == 2
     engine.dispose()
 
 

@@ -16,6 +16,12 @@ PENDING = "/api/deployments/pending/{agent_id}"
 Install = Callable[..., tuple[Client, Handle]]
 
 
+@pytest.fixture
+def client_at(engine: Engine, install: Install, clock: FakeClock) -> Client:
+    """Return a client of the small master on the clock that is moved by hand."""
+    return install(master(engine), engine, clock=clock)[0]
+
+
 def metrics(client: Client, query: str = "") -> MetricsAnswer:
     return MetricsAnswer.model_validate_json(client.get(f"/api/metrics{query}").body)
 
@@ -150,6 +156,45 @@ def test_health(client: Client) -> None:
     assert health.total_requests == 1
     assert health.error_rate == 0.0
     assert [pool.engine for pool in health.database_pools] == ["sqlite"]
+
+
+def test_health_warns_while_figures_are_in_memory_only(
+    install: Install, settings: Settings, clock: FakeClock
+) -> None:
+    """The service is well, yet a restart would lose its figures: a warning, and the metrics say why."""
+    client, _ = install(FastAPI(), None, settings, clock=clock)
+    settings.log_dir.write_text("in the way")
+    client.get("/nowhere")
+    answer = client.get("/api/health")
+    assert (answer.status, answer.json()["status"]) == (200, "warn")
+    assert answer.json()["checks"]["store"] == {
+        "status": "warn",
+        "observed": None,
+        "unit": None,
+        "output": "figures are kept in memory only",
+    }
+    own = metrics(client).monitoring
+    assert own.store is None
+    assert own.store_trouble is not None
+    assert own.store_trouble.startswith(f"{settings.store_path}: ")
+    assert metrics(client).totals.total_requests == 1
+
+
+def test_a_clock_that_steps_back(client_at: Client, clock: FakeClock) -> None:
+    """An hour back under a running service: every answer is one, no length is negative, nothing is lost."""
+    client_at.get("/api/deployments/pending/a")
+    clock.advance(10)
+    clock.now_s -= 3600
+    client_at.get("/api/deployments/pending/a")
+    for query in ("", "?window=5m", "?since=0", f"?until={clock.now_s}"):
+        answer = metrics(client_at, query)
+        assert answer.window.length_s >= 0
+        assert answer.window.since <= answer.window.until
+    assert metrics(client_at).totals.total_requests == 2
+    health = client_at.get("/api/health").json()
+    assert (health["status"], health["total_requests"], health["uptime_s"]) == ("pass", 2, 10.0)
+    clock.advance(3600)
+    assert metrics(client_at, "?window=2h").totals.total_requests == 2
 
 
 def test_openapi_documents_them(engine: Engine, install: Install, settings: Settings) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
-from monitoring import Settings
+from monitoring import Settings, instrument, uninstrument
 from monitoring.errors import UsageError
 from monitoring.units import parse_duration_s, parse_instant_s
 
@@ -27,11 +28,15 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONITORING_SLOW_QUERY_S", "250ms")
     monkeypatch.setenv("MONITORING_ENDPOINTS", '{"list": "GET /api/items"}')
     monkeypatch.setenv("MONITORING_TOKEN", "secret-word")
+    monkeypatch.setenv("MONITORING_EXCLUDED_ROUTES", "/quiet, /loud/*")
     monkeypatch.setenv("MONITORING_LOG_MAX_AGE_S", "1d")
     settings = Settings.load()
     assert settings.slow_query_s == 0.25
     assert settings.endpoint("list") == ("GET", "/api/items")
     assert settings.log_max_age_s == 86_400
+    assert settings.excluded_routes == ("/quiet", "/loud/*")
+    monkeypatch.setenv("MONITORING_EXCLUDED_ROUTES", '["/a,b", "/c"]')
+    assert Settings.load().excluded_routes == ("/a,b", "/c")
     assert "secret-word" not in repr(settings)
 
 
@@ -58,6 +63,101 @@ def test_settings_that_cannot_be_used(chosen: dict[str, Any], text: str) -> None
         Settings.load(**chosen)
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "text"),
+    [
+        (
+            "SLOW_QUERY_S",
+            "5 parsecs",
+            (
+                "setting 'slow_query_s': not a duration such as 100ms, 60s or 7d, got '5 parsecs'; "
+                "try another value for MONITORING_SLOW_QUERY_S"
+            ),
+        ),
+        (
+            "LEAK_THRESHOLD_S",
+            "-30",
+            (
+                "setting 'leak_threshold_s': not a duration such as 100ms, 60s or 7d, got '-30'; "
+                "try another value for MONITORING_LEAK_THRESHOLD_S"
+            ),
+        ),
+        (
+            "LOG_MAX_AGE_S",
+            "0d",
+            (
+                "setting 'log_max_age_s': Input should be greater than 0, got '0d'; "
+                "try another value for MONITORING_LOG_MAX_AGE_S"
+            ),
+        ),
+        (
+            "LOG_MAX_BYTES",
+            "10MB",
+            (
+                "setting 'log_max_bytes': Input should be a valid integer, unable to parse string as an integer, "
+                "got '10MB'; try another value for MONITORING_LOG_MAX_BYTES"
+            ),
+        ),
+        (
+            "ENDPOINTS",
+            "GET /x",
+            "setting 'endpoints': not JSON, got 'GET /x'; try another value for MONITORING_ENDPOINTS",
+        ),
+    ],
+)
+def test_a_bad_variable_stops_instrument_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, text: str
+) -> None:
+    """What the environment says wrong is told when the service is set up, and nothing is left half done."""
+    monkeypatch.setenv(f"MONITORING_{variable}", value)
+    app = FastAPI()
+    routes = list(app.router.routes)
+    with pytest.raises(UsageError) as caught:
+        instrument(app)
+    assert str(caught.value) == text
+    assert app.router.routes == routes
+
+
+@pytest.mark.parametrize("field", ["log_dir", "store_dir"])
+def test_a_folder_that_is_a_file_stops_instrument(tmp_path: Path, field: str) -> None:
+    """One line that names the setting, the file and the variable; nothing is made on the disk."""
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    chosen = {"log_dir": tmp_path / "logs", field: in_the_way / "deeper" / "logs"}
+    with pytest.raises(UsageError) as caught:
+        instrument(FastAPI(), None, Settings(**chosen))
+    assert str(caught.value) == (
+        f"setting '{field}': '{in_the_way}' is not a folder, got '{in_the_way / 'deeper' / 'logs'}'; "
+        f"try another value for MONITORING_{field.upper()}"
+    )
+    assert list(tmp_path.iterdir()) == [in_the_way]
+
+
+def test_folders_that_nobody_needs_are_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    quiet = {"log_requests": False, "log_queries": False, "store": False}
+    app = FastAPI()
+    instrument(app, None, Settings(log_dir=tmp_path / "file", **quiet))
+    uninstrument(app)
+
+
+def test_a_folder_that_cannot_be_written_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be writable later, and until then all goes on: a warning when the service is set up, no error."""
+    # Not by its mode: tests may run as root, who may write anywhere.
+    monkeypatch.setattr("monitoring.install.os.access", lambda *_: False)
+    app = FastAPI()
+    instrument(app, None, Settings(log_dir=tmp_path / "logs"))
+    uninstrument(app)
+    assert caplog.messages == [
+        (
+            f"monitoring: setting 'log_dir': '{tmp_path}' can't be written; until it can, lines go to standard "
+            "error and figures stay in memory"
+        )
+    ]
 
 
 def test_a_token_is_not_shown_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The store: exact over workers, restarts, roll-ups, stepping clocks and broken files."""
 
 import logging
+import math
 import os
 import random
 import signal
@@ -13,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from monitoring import Settings
+from monitoring.histogram import nearest_rank
 from monitoring.metrics import Recorder
-from monitoring.monitor import Monitor
-from monitoring.opening import open_store
+from monitoring.monitor import RETRY_STORE_S, Monitor
+from monitoring.opening import move_aside, open_store
 from monitoring.rollup import Limits, Slot
-from monitoring.store import SCHEMA_VERSION, Process, Store
+from monitoring.store import SCHEMA_VERSION, Process, Store, identity_of
 from tests.monitoring.driver import FakeClock
 from tests.monitoring.test_rollup import observation
 
@@ -257,10 +259,63 @@ def test_an_unreadable_store_is_moved_aside(
     store.append([(int(clock.now_s), packed())], state=b"")
     assert count(store.read_run()) == 1
     store.close()
-    [aside] = path.parent.glob("*.unreadable-20270115T080000Z")
+    aside = path.with_name(f"{path.name}.unreadable-20270115T080000Z")
     assert aside.read_bytes() == before
-    assert "begun anew" in caplog.text
-    assert str(aside) in caplog.text
+    why = (
+        f"schema version {SCHEMA_VERSION + 1}, this library knows {SCHEMA_VERSION}"
+        if content == "newer"
+        else "file is not a database"
+    )
+    assert caplog.messages == [f"monitoring: store '{path}' can't be read ({why}); moved to '{aside}', begun anew"]
+
+
+def test_every_unreadable_store_keeps_a_name_of_its_own(path: Path, clock: FakeClock) -> None:
+    """Two in one second: neither is overwritten."""
+    path.parent.mkdir()
+    for content in (b"first", b"second"):
+        path.write_bytes(content * 500)
+        open_store(path, clock=clock, limits=LIMITS).close()
+    kept = {one.name: one.read_bytes()[:5] for one in path.parent.glob("*.unreadable-*")}
+    first = f"{path.name}.unreadable-20270115T080000Z"
+    assert kept == {first: b"first", f"{first}-2": b"secon"}
+
+
+def test_the_store_that_another_worker_has_begun_is_left_alone(
+    path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two workers find the damage, one was faster: what it has begun is not moved aside as well."""
+    path.parent.mkdir()
+    path.write_bytes(b"damaged" * 500)
+    found = identity_of(path)
+    with caplog.at_level(logging.WARNING):
+        store = open_store(path, clock=clock, limits=LIMITS)
+        store.append([(int(clock.now_s), packed(2))], state=b"")
+        move_aside(path, "damaged", found=found, clock=clock)
+        move_aside(path.with_name("none"), "damaged", found=found, clock=clock)
+    assert len(caplog.messages) == 1
+    assert store.in_place
+    assert count(store.read_run()) == 2
+    store.close()
+
+
+def test_a_store_that_was_replaced_is_left_for_the_new_one(
+    tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another worker moved the file aside and began anew: this one joins it, or answers would differ by worker."""
+    monitor = Monitor(Settings(log_dir=tmp_path), [], clock=clock)
+    monitor.store()
+    path = monitor.settings.store_path
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).rename(tmp_path / f"aside{suffix}")
+    other = Store(path, clock=clock, limits=LIMITS)
+    other.append([(int(clock.now_s), packed(3))], state=b"")
+    monitor.hub.recorder.request(observation(time_s=clock.now_s), [], [])
+    with caplog.at_level(logging.WARNING), monitor.reading() as store:
+        assert store.in_place
+        assert count(store.read(clock.now_s - 1, clock.now_s + 1).slot) == 4
+    assert caplog.messages == [f"monitoring: store '{path}' has gone, begun anew"]
+    other.close()
+    monitor.remove()
 
 
 def test_a_damaged_row_costs_only_itself(stores: Opener, clock: FakeClock) -> None:
@@ -285,6 +340,162 @@ def test_an_unusable_folder_means_memory(
         assert "figures stay in memory" in caplog.text
     finally:
         monitor.remove()
+
+
+def test_figures_go_to_the_disk_once_it_can_be_used(
+    tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store that could not be opened is tried again; nothing counted in between is lost, nor the start."""
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("in the way")
+    monitor = Monitor(Settings(log_dir=tmp_path / "logs", store_dir=in_the_way), [], clock=clock)
+    monitor.ensure_started()
+    thread, monitor._thread = monitor._thread, None
+    monitor._stop.set()
+    assert thread is not None
+    thread.join()
+    start_s = clock.now_s
+    path = in_the_way / "master-backend.metrics.sqlite"
+    for _ in range(5):
+        monitor.hub.recorder.request(observation(time_s=clock.now_s), [], [])
+        monitor.flush()
+        monitor.retry_store()
+        clock.advance(1.0)
+    assert monitor.store().path is None
+    assert monitor.store_trouble is not None
+    assert monitor.store_trouble.startswith(f"{path}: ")
+
+    in_the_way.unlink()
+    monitor.retry_store()
+    assert monitor.store().path is None, "not at every turn: opening may wait for others"
+    clock.advance(RETRY_STORE_S)
+    with caplog.at_level(logging.WARNING):
+        monitor.retry_store()
+    monitor.hub.recorder.request(observation(time_s=clock.now_s), [], [])
+    with monitor.reading() as store:
+        assert store.path == path
+        assert count(store.read_run()) == 6
+        assert store.run_started_s == start_s
+        assert count(store.read(start_s + 1, start_s + 3).slot) == 2
+        assert len(store.workers()) == 1
+    assert monitor.store_trouble is None
+    text = f"monitoring: store '{path}' can be used; the figures kept in memory are in it now"
+    assert text in caplog.messages
+    monitor.remove()
+
+
+def test_a_locked_store_is_no_reason_to_stay_in_memory(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that starts while somebody holds the file (a copy being made) joins the others later."""
+    monkeypatch.setattr("monitoring.store._BUSY_TIMEOUT_S", 0.01)
+    chosen = Settings(log_dir=tmp_path)
+    other = Store(chosen.store_path, clock=clock, limits=LIMITS)
+    other.append([(int(clock.now_s), packed(3))], state=b"")
+    monitor = Monitor(chosen, [], clock=clock)
+    with other._transaction():
+        assert monitor.store().path is None
+        assert monitor.store_trouble == f"{chosen.store_path}: database is locked"
+        monitor.hub.recorder.request(observation(time_s=clock.now_s), [], [])
+        monitor.flush()
+        clock.advance(RETRY_STORE_S)
+        monitor.retry_store()
+        assert monitor.store().path is None
+    clock.advance(RETRY_STORE_S)
+    monitor.retry_store()
+    with monitor.reading() as store:
+        assert count(store.read(0, clock.now_s).slot) == 4
+    other.close()
+    monitor.remove()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hours_in_memory_are_adopted_exactly(stores: Opener, clock: FakeClock, seed: int) -> None:
+    """Whatever was rolled up in memory meanwhile: every count comes over once, in its own stretch of time."""
+    rng = random.Random(seed)
+    memory = Store(None, clock=clock, limits=LIMITS)
+    start_s = int(clock.now_s)
+    truth: dict[int, int] = {}
+    for _ in range(300):
+        clock.advance(rng.choice([1, 10, 60, 120]))
+        second = max(start_s, int(clock.now_s) - rng.choice([0, 0, 0, 2, 50, 5000]))
+        n = rng.randint(1, 3)
+        truth[second] = truth.get(second, 0) + n
+        memory.append([(second, packed(n))], state=b"")
+        memory.roll_up(force=True)
+    disk = stores.open(1)
+    disk.append([(int(clock.now_s), packed(5))], state=b"")
+    truth[int(clock.now_s)] = truth.get(int(clock.now_s), 0) + 5
+    assert count(disk.read_run()) == 5
+    disk.adopt(memory)
+    assert count(disk.read_run()) == sum(truth.values())
+    assert disk.run_started_s == start_s
+    for _ in range(2):
+        clock.advance(60)
+        disk.roll_up(force=True)
+        assert count(disk.read_run()) == sum(truth.values())
+        for _ in range(30):
+            since_s = rng.randint(start_s, int(clock.now_s))
+            reading = disk.read(since_s, rng.randint(since_s + 1, int(clock.now_s) + 1))
+            covered = range(int(reading.since_s), int(reading.until_s))
+            assert count(reading.slot) == sum(n for second, n in truth.items() if second in covered)
+    memory.close()
+
+
+@pytest.mark.parametrize("shape", ["lognormal", "bimodal", "constant"])
+def test_percentiles_are_within_one_percent_over_workers_and_roll_ups(
+    stores: Opener, clock: FakeClock, shape: str
+) -> None:
+    """Three workers, six hours, rolled up as they age: p50, p95, p99 of any window are those of the requests."""
+    rng = random.Random(11)
+    draw = {
+        "lognormal": lambda: rng.lognormvariate(-5, 1),
+        "bimodal": lambda: rng.gauss(0.002, 0.0001) if rng.random() < 0.9 else rng.gauss(0.5, 0.05),
+        "constant": lambda: 0.0421,
+    }[shape]
+    workers = [stores.open(pid) for pid in (1, 2, 3)]
+    start_s = clock.now_s
+    told: list[tuple[int, float]] = []
+    for number in range(360):
+        second = int(clock.now_s)
+        slot = Slot(LIMITS)
+        for _ in range(10):
+            duration_s = draw()
+            slot.route(*KEY).record(observation(time_s=clock.now_s, duration_s=duration_s))
+            told.append((second, duration_s))
+        workers[number % 3].append([(second, slot.pack())], state=b"")
+        clock.advance(60)
+        if number % 30 == 0:
+            workers[number % 3].roll_up(force=True)
+    workers[0].roll_up(force=True)
+    for since_s in (start_s, start_s + 2 * 3600, clock.now_s - 1800):
+        reading = workers[1].read(since_s, clock.now_s)
+        values = sorted(value for second, value in told if reading.since_s <= second < reading.until_s)
+        histogram = reading.slot.routes[KEY].response
+        assert histogram.n == len(values) > 100
+        for q in (0.5, 0.95, 0.99):
+            estimate = histogram.quantile(q)
+            assert estimate is not None
+            assert math.isclose(estimate, values[nearest_rank(q, len(values)) - 1], rel_tol=0.01)
+
+
+LEAVING = """
+import sqlite3, sys
+try:
+    sqlite3.connect(sys.argv[1], timeout=0).execute("PRAGMA journal_mode = DELETE")
+except sqlite3.OperationalError as error:
+    print(error)
+"""
+
+
+def test_opening_takes_no_locks_away(stores: Opener) -> None:
+    """Two stores of one process on one file: nobody else can take the write-ahead log away from under them."""
+    stores.open(1)
+    stores.open(2)
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, str(stores.path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "database is locked\n"
 
 
 def test_two_services_share_a_folder(tmp_path: Path, clock: FakeClock) -> None:

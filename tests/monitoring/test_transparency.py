@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -519,6 +520,27 @@ def test_uninstrument_gives_everything_back(engine: Engine, settings: Settings) 
         assert not [name for name in engine.dialect.__dict__ if name.startswith("do_")]
         assert engine.dialect.do_execute.__func__ is type(engine.dialect).do_execute  # type: ignore[attr-defined]
         uninstrument(app)
+
+
+def test_an_application_that_is_garbage_takes_its_monitor_along(engine: Engine, settings: Settings) -> None:
+    """A test suite makes an application for each test: threads, files and hooks of a forgotten one go too."""
+    app = master(engine)
+    monitor = instrument(app, engine, settings).monitor
+    assert monitor is not None
+    Client(app).get("/api/deployments/pending/a")
+    thread = monitor._thread
+    assert thread is not None
+    del app
+    for _ in range(300):
+        # Again and again: a worker thread of the loop may still hold the last call when it is closed.
+        gc.collect()
+        thread.join(0.1)
+        if not thread.is_alive():
+            break
+    assert not thread.is_alive()
+    assert len((settings.log_dir / "master-backend.log").read_text().splitlines()) == 1
+    assert not [name for name in engine.dialect.__dict__ if name.startswith("do_")]
+    uninstrument(instrument(FastAPI(), engine, settings))
 
 
 def test_instrumenting_twice_is_refused(engine: Engine, install: Install, settings: Settings) -> None:

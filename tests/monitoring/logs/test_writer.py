@@ -86,6 +86,19 @@ def test_a_line_is_written_without_anybody_asking(make: Callable[..., RotatingWr
     assert (tmp_path / "a.log").read_bytes() == b"line 0\nline 1\nline 2\n"
 
 
+def test_flushing_what_is_closed_returns_at_once(
+    make: Callable[..., RotatingWriter], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever closes twice (an application that is taken apart before it shuts down) doesn't wait for nobody."""
+    writer = make()
+    writer.submit(b"one")
+    assert writer.close(TIMEOUT_S)
+    writer.submit(b"two")
+    monkeypatch.setattr(writer_module, "FLUSH_S", 0.0)
+    assert writer.flush(timeout_s=2**20)
+    assert (tmp_path / "a.log").read_bytes() == b"one\ntwo\n"
+
+
 def test_a_half_full_queue_is_not_left_to_fill_up(
     make: Callable[..., RotatingWriter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
