@@ -82,8 +82,8 @@ class Conductor:
             # The loop still has the time from before the imports, and Locust's timer for the run time, which it
             # starts next, would count them in: a run 1.5 s too short.
             gevent.get_hub().loop.update_now()
-            # Locust asks for its own call stack when it stops, while our last polls are still to be sent. The first
-            # such look resolves the path of every module, some 40 ms in which nothing else runs; later ones don't.
+            # Locust asks for its own call stack when it stops, while our last polls are still to be sent. Its
+            # first look resolves the path of every module: 40 ms in which nothing else runs. Later ones don't.
             inspect.stack()
             if options.headless:
                 self._prepare(agents=1 if options.num_users is None else options.num_users)
