@@ -165,14 +165,16 @@ class RotatingWriter:
         self._waiters.append(done)
         self._rouse()
         deadline_s = time.monotonic() + timeout_s
-        while not done.wait(min(FLUSH_S, max(0.0, deadline_s - time.monotonic()))):
+        while True:
             thread = self._thread
             if thread is None or not thread.is_alive():  # closed, or none to be had: nobody looks at the waiters
                 self._drain_here()
                 return not self._queue
-            if time.monotonic() >= deadline_s:
+            left_s = deadline_s - time.monotonic()
+            if done.wait(max(0.0, min(FLUSH_S, left_s))):
+                return True
+            if left_s <= 0:
                 return False
-        return True
 
     def close(self, timeout_s: float = _EXIT_TIMEOUT_S) -> bool:
         """

@@ -94,7 +94,7 @@ def test_flushing_what_is_closed_returns_at_once(
     writer.submit(b"one")
     assert writer.close(TIMEOUT_S)
     writer.submit(b"two")
-    monkeypatch.setattr(writer_module, "FLUSH_S", 0.0)
+    monkeypatch.setattr(writer_module, "FLUSH_S", 2**20)
     assert writer.flush(timeout_s=2**20)
     assert (tmp_path / "a.log").read_bytes() == b"one\ntwo\n"
 
