@@ -166,7 +166,7 @@ class Histogram:
         """
         answers: list[float | None] = []
         ordered = iter(sorted(self._counts.items()))
-        seen, middle_s, before = 0, 0.0, 0.0
+        seen, index, before = 0, 0, 0.0
         for q in qs:
             if not before <= q <= 1.0 or q <= 0.0:
                 raise ValueError(f"quantile: out of range or order, got {q}, need 0 < q <= 1, ascending")
@@ -178,8 +178,7 @@ class Histogram:
             while seen < rank:
                 index, count = next(ordered)
                 seen += count
-                middle_s = _middle(index)
-            answers.append(self.max_s if rank == self.n else min(max(middle_s, self.min_s), self.max_s))
+            answers.append(self.max_s if rank == self.n else min(max(_middle(index), self.min_s), self.max_s))
         return answers
 
     def count_at_least(self, limit_s: float) -> int:
