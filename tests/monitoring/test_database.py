@@ -209,6 +209,30 @@ def test_waits_are_those_of_the_request(small: Engine, install: Install) -> None
     assert handle.monitor is not None
 
 
+def test_several_engines_are_told_apart(tmp_path: Path, install: Install) -> None:
+    """Each has its pool, its ping and its name, by logging name where it has one."""
+    engines = [
+        create_engine(f"sqlite:///{tmp_path / 'a.db'}", logging_name="main"),
+        create_engine(f"sqlite:///{tmp_path / 'b.db'}"),
+        create_engine(f"sqlite:///{tmp_path / 'c.db'}"),
+    ]
+    client, handle = install(FastAPI(), engines)
+    found = queries(handle)
+    for times, engine in enumerate(engines, start=1):
+        for _ in range(times):
+            with engine.connect() as connection:
+                connection.execute(SELECT)
+    settle(handle)
+    names = ["main", "sqlite", "sqlite-2"]
+    assert [1, 2, 3] == [sum(one.engine == name for one in found) for name in names]
+    pools = client.get("/api/metrics").json()["database_pools"]
+    assert {"main": 1, "sqlite": 2, "sqlite-2": 3} == {one["engine"]: one["wait"]["count"] for one in pools}
+    checks = client.get("/api/health").json()["checks"]
+    assert {f"{kind}:{name}" for kind in ("database", "pool") for name in names} == set(checks)
+    for engine in engines:
+        engine.dispose()
+
+
 # ---- pools and dialects that can't be changed
 
 
