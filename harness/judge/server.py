@@ -16,7 +16,7 @@ from harness.judge.findings import (
 )
 from harness.judge.shares import Tally
 from harness.judge.wording import duration, percent
-from harness.model import Finding, Gate, ServerFigures, Status
+from harness.model import Finding, Gate, IndexEvidence, ServerFigures, Status
 from monitoring.histogram import Histogram
 
 _NO_SERVER = (
@@ -74,9 +74,17 @@ def index(gate: Gate, context: Context) -> Outcome:
         n=len(known),
         effective_n=None,
         exceedances=None,
-        reason=f"the plan {'does not search' if unserved else 'searches'} {gate.subject}: {shown.plan}",
+        reason=_unserved(gate, shown) if unserved else f"the plan searches {gate.subject}: {shown.plan}",
         remedy=f"an index {gate.subject} on the columns that the specification names" if unserved else None,
     )
+
+
+def _unserved(gate: Gate, evidence: IndexEvidence) -> str:
+    """Say what is wrong before the plan, which may use an index of the right name and the wrong columns."""
+    if evidence.note is None:
+        return f"the plan does not search {gate.subject}: {evidence.plan}"
+    # A note that points at a step of the plan has said it.
+    return evidence.note if evidence.plan in evidence.note else f"{evidence.note}; the plan: {evidence.plan}"
 
 
 def _histogram(

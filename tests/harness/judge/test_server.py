@@ -145,6 +145,28 @@ def test_one_statement_that_does_not_fails():
     )
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "there is no index idx_deployment_agent_status_created",
+        "index idx_deployment_agent_status_created is on (created_at, status), not on (agent_id, status, created_at)",
+        "index idx_deployment_agent_status_created is partial: it holds only some of the rows",
+    ],
+)
+def test_what_is_wrong_with_the_index_comes_before_the_plan(fault):
+    """A plan may search an index of the right name and the wrong columns: that alone would tell nothing."""
+    plan = "SCAN deployments USING INDEX idx_deployment_agent_status_created"
+    found = finding("pending-index", evidence(indexes=(index(served=False, plan=plan, note=fault),)))
+    assert found.status == Status.FAIL
+    assert found.reason == f"{fault}; the plan: {plan}"
+
+
+def test_a_note_that_shows_the_plan_is_not_followed_by_it():
+    fault = "all rows are read: SCAN deployments"
+    found = finding("pending-index", evidence(indexes=(index(served=False, plan="SCAN deployments", note=fault),)))
+    assert found.reason == fault
+
+
 def test_a_plan_that_could_not_be_judged_is_left_out_with_its_note():
     unknown = index(served=None, note="12 rows are too few for the planner to care")
     assert not_judged(spec_gate("pending-index"), evidence(indexes=(unknown,))) == unknown.note
