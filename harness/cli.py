@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it, so that `harness --help` st
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ from harness.options import RUN_EPILOG, add_run_arguments, read_run_options
 
 if TYPE_CHECKING:
     from harness.model import Result
+    from harness.rundir import RunDirectory
+
+_NEGATIVE = re.compile(r"-\d")
 
 _EPILOG = """\
 exit codes:
@@ -83,26 +87,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         An `ExitCode`.
     """
-    options = build_parser().parse_args(argv)
+    options = build_parser().parse_args(_join_negative(sys.argv[1:] if argv is None else argv))
     run: Callable[[argparse.Namespace], int] = options.command
     try:
-        code = run(options)
-        sys.stdout.flush()
+        Path.cwd()
+        return run(options)
     except HarnessError as fault:
         _say(str(fault))
         return fault.exit_code
     except KeyboardInterrupt:
         _say("stopped at once")
         return ExitCode.OWN_ERROR
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`). Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as fault:
+        what = "working directory" if isinstance(fault, FileNotFoundError) and not fault.filename else "system"
+        _say(explain(what, fault=f"can't be used: {fault.strerror or fault}"))
         return ExitCode.OWN_ERROR
     except ModuleNotFoundError as fault:
         missing = fault.name or str(fault)
         _say(explain("package", missing, fault="not installed", remedy="pip install 'pollgauge[harness]'"))
         return ExitCode.OWN_ERROR
-    return code
 
 
 def entry_point() -> None:
@@ -120,7 +123,7 @@ def _run(parsed: argparse.Namespace) -> int:
         _say(shortfall)
     with Interrupt().installed() as interrupt:
         outcome = execute(options, interrupt)
-    return _show(outcome.result, outcome.directory.path, as_json=parsed.json)
+    return _show(outcome.result, outcome.directory, outcome.drawing_fault, as_json=parsed.json)
 
 
 def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,23 +132,55 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from harness.conclude import report_again
+    from harness.conclude import conclude_again, draw
+    from harness.rundir import RunDirectory
 
-    return _show(report_again(parsed.run_dir), parsed.run_dir, as_json=parsed.json)
+    directory = RunDirectory(parsed.run_dir)
+    conclusion = conclude_again(parsed.run_dir)
+    return _show(conclusion.result, directory, draw(conclusion, directory), as_json=parsed.json)
 
 
-def _show(result: "Result", path: Path, *, as_json: bool) -> int:
+def _show(
+    result: "Result", directory: "RunDirectory", drawing_fault: HarnessError | None, *, as_json: bool
+) -> int:
+    """Print the verdict; a report that could not be drawn is our own error, said after it."""
+    try:
+        _print_result(result, directory, as_json=as_json, drawn=drawing_fault is None)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`), and the verdict stands. Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if drawing_fault is not None:
+        raise drawing_fault
+    return _EXIT_CODES[result.verdict.status.value]
+
+
+def _print_result(result: "Result", directory: "RunDirectory", *, as_json: bool, drawn: bool) -> None:
     from rich.console import Console
 
     from harness.report.terminal import print_verdict
     from harness.rundir import encode
 
+    if sys.stdout is None:
+        # Closed by the caller: the exit code and the files have to do.
+        return
     if as_json:
         print(encode(result).decode())
     else:
         print_verdict(result, Console())
-        print(f"report: {path / 'report.html'}")
-    return _EXIT_CODES[result.verdict.status.value]
+        if drawn:
+            print(f"report: {directory.report}")
+    sys.stdout.flush()
+
+
+def _join_negative(arguments: Sequence[str]) -> list[str]:
+    """Join ``--interval -1s`` to one word: argparse takes a word that starts with a dash for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and _NEGATIVE.match(word) and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _say(text: str) -> None:

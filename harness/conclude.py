@@ -1,14 +1,12 @@
-"""From stored samples to a stored verdict: summarise, judge, write, render. Needs no target and no load."""
+"""From stored samples to a stored verdict and its report. Needs no target and no load."""
 
+from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 import harness
 from harness.columns import Columns, columns_of
 from harness.environment import describe_commit, describe_environment
 from harness.errors import HarnessError
-from harness.figures import parse_server_figures
 from harness.judge.evidence import Evidence
 from harness.judge.gates import judge, spec_gates
 from harness.judge.summary import summarise
@@ -16,41 +14,54 @@ from harness.model import (
     PENDING_ROUTE,
     SCHEMA_VERSION,
     GeneratorTick,
-    IndexEvidence,
+    Reading,
     Result,
     Run,
     RunState,
-    ServerFigures,
     Target,
     TargetKind,
 )
-from harness.rundir import RunDirectory, encode, read_result, read_run, read_samples, read_ticks, write_atomically
+from harness.rundir import (
+    RunDirectory,
+    encode,
+    read_reading,
+    read_result,
+    read_run,
+    read_samples,
+    read_ticks,
+    write_atomically,
+)
 from harness.scenario import make_scenario
 from harness.schedule import intended_in_window
 
 
-def conclude(
-    directory: RunDirectory,
-    *,
-    run: Run,
-    server: ServerFigures | None,
-    indexes: tuple[IndexEvidence, ...],
-    target_death: str | None,
-    warnings: tuple[str, ...],
-) -> Result:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
     """
-    Judge what a run left in its folder, and write ``result.json``, the plots and ``report.html``.
+    A judged run, and what its report is drawn from.
+
+    Args:
+        result: as written to ``result.json``.
+        columns: the samples of the whole run.
+        ticks: the generator's health.
+    """
+
+    result: Result
+    columns: Columns
+    ticks: tuple[GeneratorTick, ...]
+
+
+def conclude(
+    directory: RunDirectory, *, run: Run, reading: Reading | None, warnings: tuple[str, ...] = ()
+) -> Conclusion:
+    """
+    Judge what a run left in its folder, and write ``result.json``.
 
     Args:
         directory: holds at least the samples.
         run: its record.
-        server: the target's own figures for the measured window; None when it gave none.
-        indexes: how the database would serve the hot queries; empty when it could not be asked.
-        target_death: how the target ended during the run; None when it lived, or when that can't be known.
-        warnings: what else a person should know.
-
-    Returns:
-        The result as written.
+        reading: what the target and its database said; None when the run was killed before they were asked.
+        warnings: what a person should know besides.
 
     Raises:
         HarnessError: no readable samples, or the folder can't be written.
@@ -58,43 +69,56 @@ def conclude(
     stored = read_samples(directory.samples)
     columns = columns_of(sample for sample in stored.samples if sample.name == PENDING_ROUTE)
     ticks = read_ticks(directory.generator)
-    if stored.torn_lines:
-        warnings = (*warnings, f"{stored.torn_lines} lines of samples.jsonl were torn and are left out.")
+    said = reading or Reading(schema_version=SCHEMA_VERSION, server=None, indexes=(), target_death=None, notes=())
+    torn = (f"{stored.torn_lines} lines of samples.jsonl are torn or impossible, and left out.",)
     start_s, end_s = measured_window(run, columns)
-    measured = columns.window(start_s, end_s)
     summary = summarise(
-        measured,
+        columns.window(start_s, end_s),
         header=stored.header,
         window_start_s=start_s,
         window_end_s=end_s,
         intended=intended_in_window(stored.header, start_s, end_s),
     )
-    verdict = judge(
-        spec_gates(interval_s=run.scenario.interval_s),
-        Evidence(
-            summary=summary,
-            columns=columns,
-            agents=run.scenario.agents,
-            interval_s=run.scenario.interval_s,
-            server=server,
-            indexes=indexes,
-            ticks=ticks,
-            interrupted=run.state is not RunState.FINISHED,
-            target_death=target_death,
-        ),
+    evidence = Evidence(
+        summary=summary,
+        columns=columns,
+        agents=run.scenario.agents,
+        interval_s=run.scenario.interval_s,
+        server=said.server,
+        indexes=said.indexes,
+        ticks=ticks,
+        interrupted=run.state is not RunState.FINISHED,
+        target_death=said.target_death,
+        lost=reading is None,
     )
     result = Result(
         schema_version=SCHEMA_VERSION,
         run=run,
         summary=summary,
-        server=server,
-        indexes=indexes,
-        verdict=verdict,
-        warnings=warnings,
+        server=said.server,
+        indexes=said.indexes,
+        verdict=judge(spec_gates(interval_s=run.scenario.interval_s), evidence),
+        warnings=(*stored.header.warnings, *warnings, *said.notes, *(torn if stored.torn_lines else ())),
     )
     write_atomically(directory.result, encode(result))
-    _render(result, columns, ticks, directory)
-    return result
+    return Conclusion(result=result, columns=columns, ticks=ticks)
+
+
+def draw(conclusion: Conclusion, directory: RunDirectory) -> HarnessError | None:
+    """
+    Write the plots and ``report.html``.
+
+    Returns:
+        Why they could not be written: the verdict stands all the same. None when all is well.
+    """
+    # Matplotlib takes a second to import: after the load, not before it.
+    from harness.report.files import write_report  # noqa: PLC0415
+
+    try:
+        write_report(conclusion.result, conclusion.columns, conclusion.ticks, directory)
+    except HarnessError as fault:
+        return fault
+    return None
 
 
 def measured_window(run: Run, columns: Columns) -> tuple[float, float]:
@@ -112,12 +136,12 @@ def measured_window(run: Run, columns: Columns) -> tuple[float, float]:
     return start_s, max(start_s, end_s)
 
 
-def report_again(path: Path) -> Result:
+def conclude_again(path: Path) -> Conclusion:
     """
-    Render a run's report anew; a run that was killed before its verdict is judged first, on what it has.
+    Take a stored run up again; one that was killed before its verdict is judged on what it has.
 
     Args:
-        path: a run's folder, finished or ``.partial``.
+        path: a run's folder, finished or ``.partial``, or one that plain Locust left.
 
     Raises:
         HarnessError: no run folder, or files in it that can't be read.
@@ -127,22 +151,13 @@ def report_again(path: Path) -> Result:
         result = read_result(directory)
         stored = read_samples(directory.samples)
         columns = columns_of(sample for sample in stored.samples if sample.name == PENDING_ROUTE)
-        _render(result, columns, read_ticks(directory.generator), directory)
-        return result
+        return Conclusion(result=result, columns=columns, ticks=read_ticks(directory.generator))
     if directory.run.exists() or not directory.samples.exists():
-        run = read_run(directory)
         warning = "The run ended before it was judged: this is judged on what it had written."
-    else:
-        run = _run_of_plain_locust(directory)
-        warning = "A run of plain Locust: neither the target's own figures nor its query plans were asked for."
-    return conclude(
-        directory,
-        run=run,
-        server=_stored_figures(directory),
-        indexes=(),
-        target_death=None,
-        warnings=(warning,),
-    )
+        return conclude(directory, run=read_run(directory), reading=read_reading(directory), warnings=(warning,))
+    note = "A run of plain Locust: neither the target's own figures nor its query plans were asked for."
+    reading = Reading(schema_version=SCHEMA_VERSION, server=None, indexes=(), target_death=None, notes=(note,))
+    return conclude(directory, run=_run_of_plain_locust(directory), reading=reading)
 
 
 def _run_of_plain_locust(directory: RunDirectory) -> Run:
@@ -150,7 +165,7 @@ def _run_of_plain_locust(directory: RunDirectory) -> Run:
     stored = read_samples(directory.samples)
     header = stored.header
     end_s = max((sample.start_s for sample in stored.samples), default=0.0)
-    commit, dirty = describe_commit(Path.cwd())
+    commit, dirty = describe_commit(Path())
     return Run(
         id=directory.path.name,
         schema_version=SCHEMA_VERSION,
@@ -172,19 +187,3 @@ def _run_of_plain_locust(directory: RunDirectory) -> Run:
         harness_version=harness.__version__,
         ended_s=end_s,
     )
-
-
-def _render(result: Result, columns: Columns, ticks: tuple[GeneratorTick, ...], directory: RunDirectory) -> None:
-    # Matplotlib takes a second to import: after the load, not before it.
-    from harness.report.files import write_report  # noqa: PLC0415
-
-    write_report(result, columns, ticks, directory)
-
-
-def _stored_figures(directory: RunDirectory) -> ServerFigures | None:
-    if not directory.server.exists():
-        return None
-    try:
-        return parse_server_figures(msgspec.json.decode(directory.server.read_bytes()))
-    except (OSError, ValueError, KeyError) as fault:
-        raise HarnessError(f"file '{directory.server}': can't be read: {fault}") from fault

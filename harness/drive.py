@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.errors import HarnessError, explain
 from harness.interrupt import Interrupt
@@ -17,6 +16,7 @@ _LOOK_OFTEN_S = 0.05
 _START_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 10.0
 _END_SLACK_S = 15.0
+_EARLY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +75,12 @@ def drive(
     finally:
         # On SIGTERM Locust writes what it has; polls still in flight are given up.
         code = load.stop(grace_s=_STOP_GRACE_S)
-    broke_off = code != 0 and not ended.interrupted and ended.target_death is None
-    if broke_off:
-        raise HarnessError(_last_words(load, directory.locust_log, f"broke off with exit code {code}"))
+    if not ended.interrupted and ended.target_death is None:
+        if code != 0:
+            raise HarnessError(_last_words(load, f"broke off after {ended.ended_s:.0f} s with exit code {code}"))
+        if ended.ended_s < run_time_s - _EARLY_S:
+            fault = f"somebody ended it after {ended.ended_s:.0f} of {run_time_s:.0f} s"
+            raise HarnessError(explain("load generator", fault=fault))
     return ended
 
 
@@ -102,11 +105,10 @@ def _watch(
             if interrupt.requested or death is not None:
                 break
         else:
+            elapsed_s = time.time() - origin_epoch_s
             tail.read()
-            line.show(tail.progress(elapsed_s=run_time_s, run_time_s=run_time_s))
-    early = interrupt.requested or death is not None
-    ended_s = min(run_time_s, elapsed_s) if early else run_time_s
-    return Drive(ended_s=ended_s, interrupted=interrupt.requested, target_death=death)
+            line.show(tail.progress(elapsed_s=elapsed_s, run_time_s=run_time_s))
+    return Drive(ended_s=min(run_time_s, elapsed_s), interrupted=interrupt.requested, target_death=death)
 
 
 def _wait_for_origin(load: Child, tail: SampleTail, interrupt: Interrupt) -> float:
@@ -121,11 +123,10 @@ def _wait_for_origin(load: Child, tail: SampleTail, interrupt: Interrupt) -> flo
         if interrupt.requested:
             raise KeyboardInterrupt
         if code is not None:
-            raise HarnessError(_last_words(load, load.log, f"ended at once with exit code {code}"))
+            raise HarnessError(_last_words(load, f"ended at once with exit code {code}"))
         if time.monotonic() > deadline_s:
             raise HarnessError(explain("load generator", fault=f"did not start within {_START_TIMEOUT_S:.0f} s"))
 
 
-def _last_words(load: Child, log: Path, fault: str) -> str:
-    words = load.last_words() or "it said nothing"
-    return explain("load generator", fault=f"{fault}: {words}", remedy=f"reading {log}")
+def _last_words(load: Child, fault: str) -> str:
+    return explain("load generator", fault=f"{fault}: {load.last_words() or 'it said nothing'}")

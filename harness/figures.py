@@ -65,8 +65,7 @@ def read_server_figures(url: str, *, since: datetime, until: datetime) -> Server
     try:
         figures = parse_server_figures(raw)
     except ValueError as fault:
-        first_line = str(fault).splitlines()[0]
-        return ServerReading(figures=None, raw=raw, note=f"the target's figures have another form: {first_line}")
+        return ServerReading(figures=None, raw=raw, note=f"the target's figures have another form: {fault}")
     return ServerReading(figures=figures, raw=raw, note=None)
 
 
@@ -80,8 +79,11 @@ def parse_server_figures(raw: dict[str, Any]) -> ServerFigures:
     try:
         polled = EndpointAnswer.model_validate(raw["pending_deployments"])
         service = MetricsAnswer.model_validate(raw["metrics"])
-    except (ValidationError, KeyError) as fault:
-        raise ValueError(str(fault)) from fault
+    except KeyError as fault:
+        raise ValueError(f"no {fault}") from fault
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from fault
     endpoint = polled.endpoint
     # The pool that comes closest to its end is the one that matters.
     pools = sorted(service.database_pools, key=lambda pool: pool.peak_usage_ratio or 0.0)

@@ -1,6 +1,10 @@
 """The few requests that the harness itself sends to a target: one at a time, before and after the load."""
 
+import http.client
 import json
+import re
+import ssl
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -11,6 +15,11 @@ from typing import Any
 from harness.errors import HarnessError, UsageError, explain
 
 _MAX_BYTES = 32 * 1024 * 1024
+_PLAIN_URL = re.compile(r"[!-~]+")
+"""What a URL is written in: visible ASCII. Everything else has to be percent-encoded."""
+
+
+_DEADLINE_SLACK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +72,8 @@ def check_base_url(url: str, *, option: str) -> str:
         raise UsageError(
             explain("option", option, fault="credentials in a URL end up in logs", need="a URL without")
         )
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+    plain = _PLAIN_URL.fullmatch(url) is not None
+    if not plain or parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise UsageError(explain("option", option, fault="not an http URL", got=repr(url), need=need))
     if parts.query or parts.fragment:
         raise UsageError(
@@ -78,14 +88,28 @@ def get_json(url: str, *, timeout_s: float) -> Answer:
 
     Args:
         url: absolute http(s) URL.
-        timeout_s: for connecting and for each read.
+        timeout_s: for the whole of it, from look-up to last byte.
 
     Returns:
         The answer whatever its status; redirects are not followed.
 
     Raises:
-        HarnessError: no answer: refused, unknown host, time-out, TLS.
+        HarnessError: no answer: refused, unknown host, time-out, TLS, another protocol.
     """
+    # In a thread of its own: a socket counts each read by itself, so that an answer which drips is never too late.
+    outcome: list[Answer | HarnessError] = []
+    worker = threading.Thread(target=lambda: outcome.append(_exchange(url, timeout_s)), daemon=True)
+    worker.start()
+    worker.join(timeout_s + _DEADLINE_SLACK_S)
+    if not outcome:
+        raise _no_answer(url, f"not complete within {timeout_s:g} s")
+    if isinstance(outcome[0], HarnessError):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _exchange(url: str, timeout_s: float) -> Answer | HarnessError:
+    """Send the GET; the error is returned, because nobody catches it in a thread."""
     request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  # checked by check_base_url
     try:
         with _OPENER.open(request, timeout=timeout_s) as response:
@@ -93,23 +117,26 @@ def get_json(url: str, *, timeout_s: float) -> Answer:
     except urllib.error.HTTPError as refusal:
         with refusal:
             return _answer(refusal.code, refusal.headers, refusal.read(_MAX_BYTES))
+    except http.client.HTTPException as fault:
+        return _no_answer(url, f"it does not speak HTTP ({type(fault).__name__})")
     except (OSError, ValueError) as fault:
         reason = getattr(fault, "reason", fault)
         text = getattr(reason, "strerror", None) or str(reason) or type(fault).__name__
-        raise HarnessError(
-            explain(
-                "target",
-                url,
-                fault=f"no answer: {text}",
-                remedy="starting it (harness serve), or another --host",
-            )
-        ) from fault
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            remedy = "SSL_CERT_FILE=ca.pem in the environment, for an authority of your own"
+            return _no_answer(url, f"its certificate is not trusted: {reason.verify_message}", remedy)
+        return _no_answer(url, text)
+
+
+def _no_answer(url: str, why: str, remedy: str = "starting it (harness serve), or another --host") -> HarnessError:
+    return HarnessError(explain("target", url, fault=f"no answer: {why}", remedy=remedy))
 
 
 def _answer(status: int, headers: Any, content: bytes) -> Answer:
     try:
         body = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
+        # No JSON, or nested deeper than anybody means.
         body = None
     return Answer(
         status=status,

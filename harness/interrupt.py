@@ -1,6 +1,7 @@
 """Ctrl-C in two steps: the first ends the load cleanly and still writes, the second stops everything at once."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -8,7 +9,11 @@ from typing import Any
 
 from harness.processes import kill_children
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a polite kill, and the terminal's closing."""
+
+_ONE_REQUEST_S = 0.5
+"""`timeout` signals a process and its group: two signals so close together are one wish."""
 
 
 class Interrupt:
@@ -22,10 +27,11 @@ class Interrupt:
     def __init__(self) -> None:
         self.requested = False
         self._graceful = False
+        self._asked_s = 0.0
 
     @contextmanager
     def installed(self) -> Iterator["Interrupt"]:
-        """Take over SIGINT and SIGTERM, and give them back at the end."""
+        """Take over SIGINT, SIGTERM and SIGHUP, and give them back at the end."""
         before: dict[signal.Signals, Any] = {number: signal.signal(number, self._take) for number in _SIGNALS}
         try:
             yield self
@@ -45,6 +51,9 @@ class Interrupt:
     def _take(self, _number: int, _frame: FrameType | None) -> None:
         if self._graceful and not self.requested:
             self.requested = True
+            self._asked_s = time.monotonic()
+            return
+        if self._graceful and time.monotonic() - self._asked_s < _ONE_REQUEST_S:
             return
         # Children are killed first, so that unwinding has nothing left to wait for.
         kill_children()

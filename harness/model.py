@@ -102,6 +102,7 @@ class SampleHeader:
         seed: what phases and jitter were derived from.
         phase_model: ``uniform``, ``random`` or ``sync``.
         jitter_ratio: longest delay of a single poll by chance, as a share of the interval.
+        warnings: what a person should know of the fleet, one sentence each.
     """
 
     schema_version: int
@@ -113,6 +114,7 @@ class SampleHeader:
     seed: int
     phase_model: str
     jitter_ratio: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -481,6 +483,26 @@ class Verdict:
     status: Status
     findings: tuple[Finding, ...]
     coverage: Coverage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """
+    What was asked of the target and its database when the load was over: the content of ``evidence.json``.
+
+    Args:
+        schema_version: see `SCHEMA_VERSION`.
+        server: the target's own figures; None when it gave none.
+        indexes: how the database serves the hot queries; empty when it could not be asked.
+        target_death: how the target ended during the run; None when it lived, or when that can't be known.
+        notes: why something is missing, one sentence each.
+    """
+
+    schema_version: int
+    server: ServerFigures | None
+    indexes: tuple[IndexEvidence, ...]
+    target_death: str | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

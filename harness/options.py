@@ -1,15 +1,20 @@
 """The options of `harness run`: declared, read into a record, refused where they can't work. Light to import."""
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.backend.config import DATABASE_URL_VARIABLE
 from harness.errors import UsageError, explain
 from harness.units import parse_duration_s, parse_ratio
 
 if TYPE_CHECKING:
     from harness.model import Scenario
+
+_MOST_AGENTS = 100_000
+_MOST_ROWS = 100_000_000
 
 RUN_EPILOG = """\
 examples:
@@ -131,9 +136,11 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     )
     target.add_argument(
         "--database-url",
+        default=os.environ.get(DATABASE_URL_VARIABLE) or None,
         metavar="URL",
         help="SQLAlchemy URL: the bundled master's database (default: a temporary SQLite file), or "
-        "with --host the target's, asked for its query plans only",
+        f"with --host the target's, asked for its query plans only; ${DATABASE_URL_VARIABLE} keeps a password off "
+        "the command line",
     )
     target.add_argument(
         "--deployments",
@@ -222,19 +229,22 @@ def check_options(options: RunOptions) -> "Scenario":
 def _check_ranges(options: RunOptions) -> None:
     whole_seconds = options.run_time_s == int(options.run_time_s)
     artificial = options.target_delay_s > 0 or options.target_error_ratio > 0
+    interval = f"{options.interval_s:g} s"
     wrong = (
         (options.agents < 1, "--agents", "no agents", options.agents, "1 or more"),
-        (
-            options.interval_s <= 0,
-            "--interval",
-            "not a time to wait",
-            f"{options.interval_s:g} s",
-            "more than 0 s",
-        ),
+        (options.agents > _MOST_AGENTS, "--agents", "too many", options.agents, f"{_MOST_AGENTS} or fewer"),
+        (options.interval_s < 0.001, "--interval", "not a time to wait", interval, "1 ms or more"),
         (options.seed < 0, "--seed", "below zero", options.seed, "0 or more"),
         (options.deployments < 0, "--deployments", "less than none", options.deployments, "0 or more"),
+        (
+            options.deployments > _MOST_ROWS,
+            "--deployments",
+            "too many",
+            options.deployments,
+            f"{_MOST_ROWS} or fewer",
+        ),
         (options.request_timeout_s <= 0, "--request-timeout", "no time at all", "0 s", "more than 0 s"),
-        (not whole_seconds, "--run-time", "Locust counts whole seconds", f"{options.run_time_s:g} s", None),
+        (not whole_seconds, "--run-time", "no whole seconds", f"{options.run_time_s:g} s", "a form such as 70s"),
     )
     for is_wrong, option, fault, got, need in wrong:
         if is_wrong:

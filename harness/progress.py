@@ -1,5 +1,7 @@
 """How a run is going: read off the growing samples file, and shown on one line of the terminal."""
 
+import contextlib
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -116,19 +118,25 @@ class ProgressLine:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._shown:
-            self._stream.write("\n")
-            self._stream.flush()
+            self._write("\n")
 
     def show(self, progress: Progress) -> None:
         """Show where the run is."""
         text = self._text(progress)
         if self._live:
-            self._stream.write("\r" + text.ljust(self._shown))
+            # A line that wraps can't be redrawn in place.
+            text = text[: shutil.get_terminal_size().columns - 1]
+            self._write("\r" + text.ljust(self._shown))
             self._shown = len(text)
         elif progress.elapsed_s >= self._next_s:
-            self._stream.write(text + "\n")
+            self._write(text + "\n")
             self._next_s += self._QUIET_STEP_S
-        self._stream.flush()
+
+    def _write(self, text: str) -> None:
+        # A terminal that was closed must not cost the run: nobody looks, and the run goes on.
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
     def _text(self, progress: Progress) -> str:
         done = min(1.0, max(0.0, progress.elapsed_s / progress.run_time_s))

@@ -6,6 +6,7 @@ The steps, each a function of its own::
     check ─▶ prepare the target ─▶ drive the load ─▶ ask the target and its database ─▶ conclude
 """
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -20,7 +21,7 @@ from pathlib import Path
 import harness
 from harness.backend.queries import pending_statement
 from harness.backend.seed import progress_bar, seed
-from harness.conclude import conclude
+from harness.conclude import conclude, draw
 from harness.database import describe_database
 from harness.drive import drive
 from harness.environment import describe_commit, describe_environment
@@ -30,7 +31,7 @@ from harness.indexes.audit import audit_pending_query
 from harness.interrupt import Interrupt
 from harness.judge.gates import plan_shortfall, spec_gates
 from harness.load.command import LoadOptions, locust_command
-from harness.model import SCHEMA_VERSION, IndexEvidence, Result, Run, RunState, Scenario
+from harness.model import SCHEMA_VERSION, IndexEvidence, Reading, Result, Run, RunState, Scenario
 from harness.options import RunOptions, check_options
 from harness.rundir import PARTIAL_SUFFIX, RunDirectory, cannot_write, encode, read_header, write_atomically
 from harness.target import EmbeddedOptions, RunningTarget, attach, embedded_target
@@ -38,10 +39,11 @@ from harness.target import EmbeddedOptions, RunningTarget, attach, embedded_targ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A finished run: its result and the folder that holds it."""
+    """A finished run: its result, the folder that holds it, and why its report could not be drawn, if so."""
 
     result: Result
     directory: RunDirectory
+    drawing_fault: HarnessError | None
 
 
 def shortfall_text(options: RunOptions) -> str | None:
@@ -96,19 +98,15 @@ def execute(options: RunOptions, interrupt: Interrupt) -> Outcome:
             state = RunState.INTERRUPTED if driven.interrupted else RunState.FINISHED
             run = replace(run, state=state, ended_s=driven.ended_s)
             write_atomically(directory.run, encode(run))
-            reading = _ask_server(run, directory)
-            indexes, index_notes = _ask_database(database_url)
+            reading = _ask(run, directory, database_url, driven.target_death)
+            write_atomically(directory.evidence, encode(reading))
             # The target is stopped before the report is drawn: drawing takes a core for seconds.
             stack.close()
-            result = conclude(
-                directory,
-                run=run,
-                server=reading.figures,
-                indexes=indexes,
-                target_death=driven.target_death,
-                warnings=(*([reading.note] if reading.note else []), *index_notes),
-            )
-    return Outcome(result=result, directory=RunDirectory(_final(directory.path)))
+            conclusion = conclude(directory, run=run, reading=reading)
+            drawing_fault = draw(conclusion, directory)
+    return Outcome(
+        result=conclusion.result, directory=RunDirectory(_final(directory.path)), drawing_fault=drawing_fault
+    )
 
 
 @contextmanager
@@ -123,6 +121,7 @@ def run_directory(out: Path) -> Iterator[RunDirectory]:
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path = out / f"{stamp}-{secrets.token_hex(2)}{PARTIAL_SUFFIX}"
+    is_new = not out.exists()
     try:
         path.mkdir(parents=True)
     except OSError as fault:
@@ -136,6 +135,10 @@ def run_directory(out: Path) -> Iterator[RunDirectory]:
             sys.stderr.write(f"harness: what the run had is kept; judge it with: harness report {path}\n")
         else:
             shutil.rmtree(path, ignore_errors=True)
+            if is_new:
+                # Another run may have moved in meanwhile: then it is not empty, and stays.
+                with contextlib.suppress(OSError):
+                    out.rmdir()
         raise
 
 
@@ -168,7 +171,7 @@ def _prepare_target(
 
 
 def _describe(scenario: Scenario, target: RunningTarget, directory: RunDirectory) -> Run:
-    commit, dirty = describe_commit(Path.cwd())
+    commit, dirty = describe_commit(Path())
     return Run(
         id=_final(directory.path).name,
         schema_version=SCHEMA_VERSION,
@@ -199,14 +202,30 @@ def _load_command(options: RunOptions, run: Run, directory: RunDirectory) -> lis
     )
 
 
+def _ask(run: Run, directory: RunDirectory, database_url: str | None, target_death: str | None) -> Reading:
+    served = _ask_server(run, directory)
+    indexes, notes = _ask_database(database_url)
+    return Reading(
+        schema_version=SCHEMA_VERSION,
+        server=served.figures,
+        indexes=indexes,
+        target_death=target_death,
+        notes=(*([served.note] if served.note else []), *notes),
+    )
+
+
 def _ask_server(run: Run, directory: RunDirectory) -> ServerReading:
     header = read_header(directory.samples)
     origin = datetime.fromisoformat(header.origin_utc)
     end_s = run.scenario.run_time_s if run.ended_s is None else min(run.ended_s, run.scenario.run_time_s)
+    if end_s <= run.scenario.warmup_s:
+        return ServerReading(
+            figures=None, raw=None, note="The run ended within its warm-up: nothing was measured."
+        )
     reading = read_server_figures(
         run.target.url,
         since=origin + timedelta(seconds=run.scenario.warmup_s),
-        until=origin + timedelta(seconds=max(end_s, run.scenario.warmup_s)),
+        until=origin + timedelta(seconds=end_s),
     )
     if reading.raw is not None:
         write_atomically(directory.server, json.dumps(reading.raw, indent=1).encode())

@@ -8,6 +8,7 @@ The run directory: which files a run leaves, and how they are written and read.
         samples.jsonl    a SampleHeader, then one Sample a line, streamed while the agents poll
         generator.jsonl  one GeneratorTick a line
         server.json      the target's own figures for the measured window, as it answered them
+        evidence.json    the Reading: those figures, query plans, how the target ended
         result.json      the Result: summary, verdict, server's figures
         report.html      everything, for people
         plots/*.png      the report's plots
@@ -30,10 +31,13 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from harness.errors import HarnessError, explain
-from harness.model import SCHEMA_VERSION, GeneratorTick, Result, Run, Sample, SampleHeader
+from harness.model import SCHEMA_VERSION, GeneratorTick, Reading, Result, Run, Sample, SampleHeader
 from monitoring.histogram import Histogram
 
 PARTIAL_SUFFIX = ".partial"
+
+_LONGEST_S = 1e9
+_MOST_AGENTS = 10_000_000
 
 T = TypeVar("T")
 
@@ -63,6 +67,11 @@ class RunDirectory:
     def server(self) -> Path:
         """The target's figures as it answered them."""
         return self.path / "server.json"
+
+    @property
+    def evidence(self) -> Path:
+        """What was asked of the target and its database."""
+        return self.path / "evidence.json"
 
     @property
     def result(self) -> Path:
@@ -98,7 +107,7 @@ class StoredSamples:
     Args:
         header: its first line.
         samples: every whole sample, in file order.
-        torn_lines: lines that were no sample: a killed writer leaves at most one, at the end.
+        torn_lines: lines that were no sample, or one of impossible times; a killed writer leaves at most one.
     """
 
     header: SampleHeader
@@ -202,6 +211,15 @@ def read_run(directory: RunDirectory) -> Run:
     return decode(_read(directory.run), Run, path=directory.run)
 
 
+def read_reading(directory: RunDirectory) -> Reading | None:
+    """Read ``evidence.json``; None when the run ended before anything was asked."""
+    return (
+        decode(_read(directory.evidence), Reading, path=directory.evidence)
+        if directory.evidence.exists()
+        else None
+    )
+
+
 def read_result(directory: RunDirectory) -> Result:
     """Read ``result.json``; see `decode` for errors, and a missing file is one."""
     return decode(_read(directory.result), Result, path=directory.result)
@@ -210,7 +228,7 @@ def read_result(directory: RunDirectory) -> Result:
 def read_header(path: Path) -> SampleHeader:
     """Read a samples file's first line; see `read_samples` for errors."""
     with _open(path) as file:
-        return decode(file.readline(), SampleHeader, path=path)
+        return _header(file.readline(), path)
 
 
 def read_samples(path: Path) -> StoredSamples:
@@ -218,17 +236,22 @@ def read_samples(path: Path) -> StoredSamples:
     Read a samples file, whole or cut off in the middle of a line.
 
     Raises:
-        HarnessError: no file, or no header in it.
+        HarnessError: no file, or no header in it that makes sense.
     """
     samples: list[Sample] = []
     torn = 0
     decoder = msgspec.json.Decoder(Sample)
     with _open(path) as file:
-        header = decode(file.readline(), SampleHeader, path=path)
+        header = _header(file.readline(), path)
         for line in file:
             try:
-                samples.append(decoder.decode(line))
+                sample = decoder.decode(line)
             except msgspec.DecodeError:
+                torn += 1
+                continue
+            if 0 <= sample.intended_start_s <= _LONGEST_S and 0 <= sample.start_s <= sample.end_s <= _LONGEST_S:
+                samples.append(sample)
+            else:
                 torn += 1
     return StoredSamples(header=header, samples=tuple(samples), torn_lines=torn)
 
@@ -246,6 +269,14 @@ def read_ticks(path: Path) -> tuple[GeneratorTick, ...]:
             except msgspec.DecodeError:
                 continue
     return tuple(ticks)
+
+
+def _header(line: bytes, path: Path) -> SampleHeader:
+    header = decode(line, SampleHeader, path=path)
+    if not (1 <= header.agents <= _MOST_AGENTS and 0.001 <= header.interval_s <= _LONGEST_S):
+        got = f"{header.agents} agents every {header.interval_s:g} s"
+        raise HarnessError(explain("file", str(path), fault="its header makes no sense", got=got))
+    return header
 
 
 class _Versioned(msgspec.Struct):

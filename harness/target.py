@@ -142,7 +142,11 @@ def _first_agent(url: str) -> str | None:
 
 
 def _with_version(record: Target) -> Target:
-    answer: Answer = get_json(f"{record.url}/api/health", timeout_s=_REQUEST_TIMEOUT_S)
+    try:
+        answer: Answer = get_json(f"{record.url}/api/health", timeout_s=_REQUEST_TIMEOUT_S)
+    except HarnessError:
+        # Health is asked for the record's sake; a target whose polls are answered is good enough to be measured.
+        return record
     version = answer.body.get("version") if isinstance(answer.body, dict) else None
     return replace(record, version=str(version) if version is not None else None)
 

@@ -23,6 +23,8 @@ class Evidence:
         interrupted: whether the run ended before its time.
         target_death: how the target ended while it was being polled, as a clause; None when it lived, or when that
             can't be known.
+        lost: whether the run was killed before the target and its database were asked: what they would have said
+            is then undecided rather than left out.
         subject: route template of the samples.
     """
 
@@ -35,4 +37,5 @@ class Evidence:
     ticks: tuple[GeneratorTick, ...]
     interrupted: bool
     target_death: str | None = None
+    lost: bool = False
     subject: str = PENDING_ROUTE

@@ -100,7 +100,10 @@ def judge(gates: Sequence[Gate], evidence: Evidence) -> Verdict:
     not_judged: dict[str, str] = {}
     for gate in gates:
         outcome = _outcome(gate, context)
-        if isinstance(outcome, NotJudged):
+        if isinstance(outcome, NotJudged) and evidence.lost:
+            reason = "the run was killed before this could be asked"
+            findings.append(nothing_observed(gate, reason, remedy="a run to its end"))
+        elif isinstance(outcome, NotJudged):
             not_judged[gate.name] = outcome.reason
         else:
             findings.append(outcome)

@@ -1,15 +1,32 @@
 """The command line: usage errors answer at once, in one line, with the right exit code and nothing started."""
 
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.cli import build_parser, main
 from harness.errors import ExitCode
+from harness.rundir import RunDirectory, encode
+from tests.harness.results import fleet, result_of
+from tests.harness.test_rundir import HEADER, sample
 
 RUN = ["run", "--out", "."]
+
+
+@pytest.fixture
+def finished_run(tmp_path: Path) -> Path:
+    """A folder as a run leaves it, its report not drawn."""
+    columns = fleet(agents=2, run_time_s=20.0)
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    directory.result.write_bytes(encode(result_of(columns, run_time_s=20.0)))
+    header = replace(HEADER, agents=2)
+    directory.samples.write_bytes(encode(header) + b"\n" + encode(sample()) + b"\n")
+    return directory.path
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -26,16 +43,20 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     [
         (["--agents", "0"], "option '--agents': no agents, got 0, need 1 or more"),
         (["-u", "-5"], "option '--agents': no agents, got -5, need 1 or more"),
-        (["--interval", "0s"], "option '--interval': not a time to wait, got 0 s, need more than 0 s"),
+        (["-u", "3000000"], "option '--agents': too many, got 3000000, need 100000 or fewer"),
+        (["--interval", "0s"], "option '--interval': not a time to wait, got 0 s, need 1 ms or more"),
+        (["--interval", "100us"], "option '--interval': not a time to wait, got 0.0001 s, need 1 ms or more"),
         (
-            ["--interval=-10s"],
+            ["--interval", "-10s"],
             "option '--interval': not a duration, got '-10s', need a form such as 600ms, 10s or 1m30s",
         ),
+        (["--seed", "-1"], "option '--seed': below zero, got -1, need 0 or more"),
+        (["--host", "http://exa mple/"], "option '--host': not an http URL, got 'http://exa mple/'"),
         (
             ["--run-time", "5s"],
             "option '--run-time': after the warm-up there is less than one polling interval left to measure",
         ),
-        (["--run-time", "70.5s"], "option '--run-time': Locust counts whole seconds, got 70.5 s"),
+        (["--run-time", "70.5s"], "option '--run-time': no whole seconds, got 70.5 s, need a form such as 70s"),
         (["--host", "staging"], "option '--host': not an http URL, got 'staging', need a form such as"),
         (
             ["--host", "http://127.0.0.1:9", "--target-delay", "1s"],
@@ -75,7 +96,7 @@ def test_nobody_at_the_host_is_our_own_error(capsys: pytest.CaptureFixture[str],
     assert line.startswith(
         "harness: target 'http://127.0.0.1:9/api/agents?limit=1': no answer: Connection refused"
     )
-    assert [] == list(out.iterdir())
+    assert not out.exists()
 
 
 def test_a_folder_that_can_not_be_made_is_our_own_error(
@@ -107,7 +128,7 @@ def test_a_wrong_database_is_named_and_keeps_its_secret(
     assert code == got
     assert text in line
     assert "s3cret" not in line
-    assert [] == list((tmp_path / "runs").iterdir())
+    assert not (tmp_path / "runs").exists()
 
 
 def test_reporting_on_a_folder_that_is_none_is_our_own_error(
@@ -120,6 +141,38 @@ def test_reporting_on_a_folder_that_is_none_is_our_own_error(
     ) == (
         code,
         line,
+    )
+
+
+def test_the_database_may_be_named_by_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A command line is public on the machine, and a URL may hold a password."""
+    monkeypatch.setenv("HARNESS_DATABASE_URL", "sqlite:////nowhere/at/all.db")
+    code, line = refused(capsys, "run", "--out", str(tmp_path / "runs"))
+    assert ExitCode.OWN_ERROR == code
+    assert "the folder '/nowhere/at' does not exist" in line
+
+
+@pytest.mark.parametrize("redirection", [">&-", "> /dev/full", "| head -c 1"])
+def test_an_output_that_takes_nothing_costs_no_traceback(finished_run: Path, redirection: str) -> None:
+    harness = shlex.quote(str(Path(sys.executable).with_name("harness")))
+    command = f"{harness} report {shlex.quote(str(finished_run))} {redirection}"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    harness = shlex.quote(str(Path(sys.executable).with_name("harness")))
+    folder = shlex.quote(str(tmp_path / "gone"))
+    command = (
+        f"mkdir {folder} && cd {folder} && rmdir {folder} && {harness} run --out {shlex.quote(str(tmp_path))}"
+    )
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert (1, "harness: working directory: can't be used: No such file or directory\n") == (
+        done.returncode,
+        done.stderr.replace("sh: 0: getcwd() failed: No such file or directory\n", ""),
     )
 
 

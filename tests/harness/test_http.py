@@ -1,6 +1,9 @@
 """The harness's own requests, and the base URLs it takes."""
 
+import contextlib
 import socket
+import threading
+import time
 
 import pytest
 
@@ -87,9 +90,53 @@ def test_nobody_there_is_one_line_with_a_remedy() -> None:
     )
 
 
+def test_an_answer_that_drips_is_given_up_as_a_whole() -> None:
+    """A socket's time-out is for each read: a byte now and then would keep it from ever being over."""
+    with socket.socket() as dripping:
+        dripping.bind(("127.0.0.1", 0))
+        dripping.listen()
+
+        def drip() -> None:
+            taken, _ = dripping.accept()
+            with taken, contextlib.suppress(OSError):
+                while True:
+                    taken.sendall(b"H")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        with pytest.raises(HarnessError, match=r"no answer: not complete within 0\.3 s"):
+            get_json(f"http://127.0.0.1:{dripping.getsockname()[1]}/", timeout_s=0.3)
+        dripping.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("answer", [b"\x00\xff\n\n", b"SSH-2.0-x\r\n"])
+def test_another_protocol_is_one_line(answer: bytes) -> None:
+    with socket.socket() as odd:
+        odd.bind(("127.0.0.1", 0))
+        odd.listen()
+
+        def speak() -> None:
+            taken, _ = odd.accept()
+            with taken:
+                taken.recv(4096)
+                taken.sendall(answer)
+
+        thread = threading.Thread(target=speak)
+        thread.start()
+        with pytest.raises(HarnessError, match="no answer: it does not speak HTTP"):
+            get_json(f"http://127.0.0.1:{odd.getsockname()[1]}/", timeout_s=5)
+        thread.join()
+
+
+def test_json_nested_beyond_sense_is_no_json() -> None:
+    with http_server(lambda _: (200, "application/json", b"[" * 200_000)) as url:
+        assert get_json(url, timeout_s=5).body is None
+
+
 def test_a_silent_host_is_given_up() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        with pytest.raises(HarnessError, match="no answer: timed out"):
+        with pytest.raises(HarnessError, match=r"no answer: (timed out|not complete)"):
             get_json(f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout_s=0.2)

@@ -2,6 +2,7 @@
 
 import errno
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,20 @@ def test_a_file_with_a_header_only_has_no_samples(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     path.write_bytes(encode(HEADER) + b"\n")
     assert ((), 0, HEADER) == (read_samples(path).samples, read_samples(path).torn_lines, read_header(path))
+
+
+@pytest.mark.parametrize("change", [{"end_s": 1e308}, {"intended_start_s": -5.0}, {"start_s": 3.0}])
+def test_a_sample_of_impossible_times_is_left_out_and_counted(tmp_path: Path, change: dict[str, float]) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(encode(HEADER) + b"\n" + encode(sample()) + b"\n" + encode(replace(sample(), **change)))
+    assert (1, 1) == (len(read_samples(path).samples), read_samples(path).torn_lines)
+
+
+def test_a_header_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(encode(replace(HEADER, agents=99_999_999_999)) + b"\n")
+    with pytest.raises(HarnessError, match="its header makes no sense, got 99999999999 agents every 10 s"):
+        read_samples(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"not json\n", b'{"agents": 50}\n'])
