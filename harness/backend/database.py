@@ -22,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from harness.backend.config import BackendConfig
 from harness.errors import HarnessError, UsageError, explain
+from harness.urls import check_escaped, safe_url, without_secrets
 
 T = TypeVar("T")
 
@@ -138,7 +139,8 @@ def check_url(database_url: str) -> URL:
         The URL, with the driver that will be used.
 
     Raises:
-        UsageError: it is none, names a database or driver that the master can't use, or a database in memory.
+        UsageError: it is none, names a database or driver that the master can't use, or a database in memory; has a
+            password that isn't escaped; or, for SQLite, has more than a path.
     """
     try:
         url = make_url(database_url)
@@ -147,6 +149,7 @@ def check_url(database_url: str) -> URL:
         raise UsageError(
             explain("option", "--database-url", fault="not a database URL", need=_URL_FORM)
         ) from fault
+    check_escaped(database_url, url)
     backend, _, driver = url.drivername.partition("+")
     if backend not in _DRIVERS:
         raise _bad_url(url, "only SQLite and PostgreSQL are supported", got=backend)
@@ -162,8 +165,8 @@ def check_url(database_url: str) -> URL:
         raise UsageError(
             explain("database", safe_url(url), fault=f"its driver can't be loaded: {fault}", remedy=remedy)
         ) from fault
-    if backend == "sqlite" and url.database in {None, "", ":memory:"}:
-        raise _bad_url(url, "a database in memory is another one for every connection")
+    if backend == "sqlite":
+        _check_sqlite(url)
     return url
 
 
@@ -183,9 +186,7 @@ def one_line_errors(engine: Engine) -> Iterator[None]:
 
 def database_error(url: URL, fault: SQLAlchemyError) -> HarnessError:
     """Return the error that a person gets to see for a refusal by the database at `url`."""
-    cause = one_line(fault)
-    if url.password:
-        cause = cause.replace(str(url.password), "***")
+    cause = without_secrets(one_line(fault), url)
     if url.get_backend_name() == "sqlite":
         file = Path(url.database or "").absolute()
         if not file.parent.is_dir():
@@ -205,15 +206,18 @@ def one_line(fault: SQLAlchemyError) -> str:
     return " ".join(str(said).split())
 
 
-def safe_url(url: URL) -> str:
-    """Return the URL for people: the password masked, a file's path as it is."""
-    if url.get_backend_name() == "sqlite" and url.database:
-        return f"{url.drivername}:///{url.database}"
-    return url.render_as_string(hide_password=True)
-
-
 def _bad_url(url: URL, fault: str, *, got: str | None = None) -> UsageError:
     return UsageError(explain("database", safe_url(url), fault=fault, got=got, need=_URL_FORM))
+
+
+def _check_sqlite(url: URL) -> None:
+    if url.host or url.username or url.port:
+        raise _bad_url(url, "a SQLite database has no host and no user, and its path follows three slashes")
+    if url.query:
+        # The driver takes a few parameters, and warns of those it doesn't know; the master's own would be undone.
+        raise _bad_url(url, "parameters after a question mark are not supported for SQLite")
+    if url.database in {None, "", ":memory:"}:
+        raise _bad_url(url, "a database in memory is another one for every connection")
 
 
 def _connect_arguments(url: URL) -> dict[str, object]:

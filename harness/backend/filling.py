@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Table, func, insert, inspect, select
 
-from harness.backend.database import make_sole_engine, one_line_errors, safe_url
+from harness.backend.database import make_sole_engine, one_line_errors
 from harness.backend.models import Agent, Deployment
 from harness.backend.population import (
     REGISTERED_BY_SEED,
@@ -23,6 +23,7 @@ from harness.backend.population import (
 from harness.backend.schema import lock, upgrade
 from harness.backend.states import DeploymentStatus
 from harness.errors import HarnessError, explain
+from harness.urls import safe_url
 
 Progress = Callable[[int, int], None]
 """Called with deployments written and deployments to write."""

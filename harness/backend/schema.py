@@ -9,9 +9,10 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, func, inspect, select
 
-from harness.backend.database import one_line_errors, safe_url
+from harness.backend.database import one_line_errors
 from harness.backend.models import Base
 from harness.errors import HarnessError, explain
+from harness.urls import safe_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_KEY = 7_465_012_023

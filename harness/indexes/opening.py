@@ -13,6 +13,7 @@ from harness.errors import HarnessError, explain
 from harness.indexes.database import Database, driver_message
 from harness.indexes.postgres import PostgresDatabase
 from harness.indexes.sqlite import SqliteDatabase
+from harness.urls import check_escaped, safe_url, without_secrets
 
 CONNECT_TIMEOUT_S = 5
 _URL_FORMS = "a form such as sqlite:///master.db or postgresql+psycopg://user@host/name"
@@ -31,11 +32,12 @@ def open_database(database: Engine | URL | str) -> Iterator[Database]:
         The database, within one transaction that is rolled back at the end.
 
     Raises:
+        UsageError: the URL's password isn't escaped.
         HarnessError: no URL, no driver, no connection, no rights, a kind other than SQLite and PostgreSQL, or a
             fault of the database within the block.
     """
     url = database.url if isinstance(database, Engine) else _parse(database)
-    shown = url.render_as_string(hide_password=True)
+    shown = safe_url(url)
     own = isinstance(database, Engine) and _is_in_memory(url)
     engine = database if isinstance(database, Engine) and own else _engine(url, shown)
     try:
@@ -47,9 +49,7 @@ def open_database(database: Engine | URL | str) -> Iterator[Database]:
                 if own:
                     connection.exec_driver_sql("PRAGMA query_only = OFF")
     except DBAPIError as fault:
-        message = driver_message(fault)
-        if url.password:
-            message = message.replace(str(url.password), "***")
+        message = without_secrets(driver_message(fault), url)
         raise HarnessError(
             explain("database", shown, fault=f"can't be read: {message}", remedy=_remedy(message))
         ) from fault
@@ -62,10 +62,12 @@ def open_database(database: Engine | URL | str) -> Iterator[Database]:
 
 def _parse(url: URL | str) -> URL:
     try:
-        return make_url(url)
+        read = make_url(url)
     except (ArgumentError, ValueError) as fault:
         # What can't be parsed can't be masked either.
         raise HarnessError(explain("database", "…", fault="not a usable URL", need=_URL_FORMS)) from fault
+    check_escaped(url, read)
+    return read
 
 
 def _is_in_memory(url: URL) -> bool:
@@ -100,7 +102,9 @@ def _engine(url: URL, shown: str) -> Engine:
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as fault:
         remedy = "pip install 'pollgauge[postgres]'" if isinstance(fault, ModuleNotFoundError) else None
         raise HarnessError(
-            explain("database", shown, fault=f"no driver for it: {fault}", remedy=remedy)
+            explain(
+                "database", shown, fault=f"no driver for it: {without_secrets(str(fault), url)}", remedy=remedy
+            )
         ) from fault
 
 

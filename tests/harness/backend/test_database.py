@@ -40,6 +40,15 @@ AGENT = {"id": "a", "name": "a", "registered_by": "t", "registered_at": NOW, "la
             "sqlite:///:memory:",
             f"database 'sqlite:///:memory:': a database in memory is another one for every connection, {FORM}",
         ),
+        (
+            "sqlite:///x.db?bogus=geheim",
+            f"database 'sqlite:///x.db': parameters after a question mark are not supported for SQLite, {FORM}",
+        ),
+        (
+            "sqlite://u:geheim@host/x.db",
+            "database 'sqlite:///x.db': a SQLite database has no host and no user, "
+            f"and its path follows three slashes, {FORM}",
+        ),
     ],
 )
 def test_a_url_that_cannot_work_is_a_usage_error_without_the_password(url: str, error: str) -> None:
@@ -107,6 +116,14 @@ def test_a_server_that_is_not_there_is_one_line_without_the_password() -> None:
     assert text_.endswith("; try starting the server, or another --database-url")
     assert "geheim" not in text_
     assert "\n" not in text_
+
+
+@pytest.mark.parametrize("name", ["password", "sslpassword", "passfile"])
+def test_a_secret_in_the_query_is_not_shown(name: str) -> None:
+    """libpq takes them there; SQLAlchemy masks only the one before the host."""
+    text_ = connect_error(f"postgresql+psycopg://u@127.0.0.1:1/x?{name}=geheim")
+    assert text_.startswith("database 'postgresql+psycopg://u@127.0.0.1:1/x': can't be used: ")
+    assert "geheim" not in text_
 
 
 def test_a_wrong_password_is_not_repeated(postgres_url: str) -> None:
