@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from monitoring.capture.context import Statement
 from monitoring.clock import Clock
 from monitoring.model import Observation
-from monitoring.rollup import Limits, PoolRollup, Slot
+from monitoring.rollup import Limits, PoolRollup, RouteRollup, Slot
 
 MAX_STATEMENT_CHARS = 2000
 """Longer statements are told apart by this many characters."""
@@ -52,16 +52,19 @@ class Recorder:
             rollup.record(observation)
             for wait_s in waits:
                 rollup.pool_wait.record(wait_s)
-            for statement in statements:
-                rollup.query.record(statement.duration_s)
-                self._statement(slot, statement)
             if observation.agent is not None:
                 slot.agent(observation.agent).record(observation.time_s, error=observation.status >= 400)
-            if len(statements) >= self._n_plus_one_queries:
-                self._find_n_plus_one(slot, observation.route, statements)
-            for statement in statements:
-                if statement.blocking:
-                    self._blocking(slot, observation.route, statement)
+            if statements:
+                self._statements(slot, observation.route, rollup, statements)
+
+    def _statements(self, slot: Slot, route: str, rollup: RouteRollup, statements: Sequence[Statement]) -> None:
+        for statement in statements:
+            rollup.query.record(statement.duration_s)
+            self._statement(slot, statement)
+            if statement.blocking:
+                self._blocking(slot, route, statement)
+        if len(statements) >= self._n_plus_one_queries:
+            self._find_n_plus_one(slot, route, statements)
 
     def statement(self, statement: Statement, time_s: float, route: str | None) -> None:
         """

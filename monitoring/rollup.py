@@ -139,7 +139,13 @@ class AgentRollup:
 
     def record(self, time_s: float, *, error: bool) -> None:
         """Count one request that arrived at `time_s` [s since the epoch]."""
-        self.add(1, int(error), time_s, time_s)
+        self.n += 1
+        if error:
+            self.errors += 1
+        if self.first_s is None or time_s < self.first_s:
+            self.first_s = time_s
+        if self.last_s is None or time_s > self.last_s:
+            self.last_s = time_s
 
     def merge(self, other: "AgentRollup") -> None:
         """Add everything of `other`."""

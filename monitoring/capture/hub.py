@@ -14,8 +14,10 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
 
 from monitoring.capture.context import RequestContext, Statement
 from monitoring.clock import Clock
@@ -35,8 +37,69 @@ _MAX_WAITING = 5000
 class Item(Protocol):
     """Something that a hook saw."""
 
-    def process(self) -> None:
+    def process(self, hub: "Hub") -> None:
         """Record it; called once, in the order of arrival."""
+
+
+class EndedRequest(msgspec.Struct, frozen=True, gc=False):
+    """
+    A request that is over, as its hook left it: whatever can be worked out later is.
+
+    It refers to nothing that leads back to the scope, and the garbage collector does not look at it: hundreds of
+    requests, kept alive for a moment each, would make collecting several times dearer than all of this.
+    """
+
+    time_s: float
+    start_s: float
+    """Arrival by the monotonic clock, which the statements' times refer to [s]."""
+    end_s: float
+    request_id: str
+    method: str
+    route: str
+    path: str
+    path_params: MutableMapping[str, Any]
+    client: Sequence[Any] | None
+    status: int
+    exception: str | None
+    bytes_out: int
+    statements: Sequence[Statement]
+    waits: Sequence[float]
+    driver_s: float
+    spilled_n: int
+    spilled_wait_s: float
+
+    def process(self, hub: "Hub") -> None:
+        """Record it."""
+        method, route = self.method, self.route
+        if hub.excluded(route):
+            return
+        agent = None
+        if (method, route) in hub.agent_routes:
+            named = self.path_params.get(hub.agent_parameter)
+            agent = str(named)[:128] if named is not None else None
+        client, statements, waits = self.client, self.statements, self.waits
+        database_time_s, pool_wait_s = self.driver_s, self.spilled_wait_s
+        for statement in statements:
+            database_time_s += statement.duration_s
+        for wait_s in waits:
+            pool_wait_s += wait_s
+        observation = Observation(
+            time_s=self.time_s,
+            request_id=self.request_id,
+            method=method,
+            route=route,
+            path=self.path,
+            status=self.status,
+            duration_s=self.end_s - self.start_s,
+            database_time_s=database_time_s,
+            queries=self.spilled_n + len(statements),
+            pool_wait_s=pool_wait_s,
+            client=client[0] if client else None,
+            agent=agent,
+            exception=self.exception,
+            bytes_out=self.bytes_out,
+        )
+        hub.record_request(observation, statements, waits, self.start_s)
 
 
 class Hub:
@@ -63,24 +126,25 @@ class Hub:
         """Writes the line of a request; None when requests are not logged."""
         self.log_query: Callable[[QueryObservation], object] | None = None
         """Writes the line of a statement; None when statements are not logged."""
+        self.id_header = settings.request_id_header.lower().encode("ascii")
+        """The name of the header that carries request ids, as ASGI writes it."""
+        self.agent_parameter = settings.agent_parameter
         self.agent_routes = frozenset(settings.endpoint(name) for name in settings.endpoints)
         self._excluded: dict[str, bool] = {}
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Forget what is waiting and begin a new series of request ids; needed after a fork."""
-        self._queue: deque[Item | Observation] = deque()
+        self._queue: deque[Item] = deque()
         self._emptying = threading.Lock()
-        self._prefix = os.urandom(8).hex()
-        self._numbers = itertools.count(int.from_bytes(os.urandom(2), "big"))
+        # 16 digits of this process, and a number. All of it runs in C: this happens in every request.
+        pattern = f"{os.urandom(8).hex()}%08x"
+        self.new_id = map(pattern.__mod__, itertools.count(int.from_bytes(os.urandom(2), "big"))).__next__
+        """Makes a request id."""
 
     def take_id(self, offered: bytes) -> str:
         """Return the id that a request brought when it is well-formed, a new one otherwise."""
         return offered.decode("ascii") if _REQUEST_ID.fullmatch(offered) else self.new_id()
-
-    def new_id(self) -> str:
-        """Make a request id: 16 digits of this process, and a number."""
-        return f"{self._prefix}{next(self._numbers):08x}"
 
     def excluded(self, route: str) -> bool:
         """Tell whether requests to this route are neither counted nor logged."""
@@ -100,8 +164,8 @@ class Hub:
 
     # ---- the queue
 
-    def put(self, item: "Item | Observation") -> None:
-        """Take something that a hook saw; a request without statements is an observation and nothing more."""
+    def put(self, item: Item) -> None:
+        """Take something that a hook saw."""
         queue = self._queue
         queue.append(item)
         if len(queue) > _MAX_WAITING:
@@ -132,10 +196,7 @@ class Hub:
             except IndexError:
                 return
             try:
-                if isinstance(item, Observation):
-                    self.record_request(item, (), (), 0.0)
-                else:
-                    item.process()
+                item.process(self)
             except Exception as error:  # noqa: BLE001  # one that can't be recorded must not cost the others
                 self.fault(error)
 
@@ -188,61 +249,35 @@ class Hub:
             )
 
 
-class BusyRequest:
-    """A request that used the database."""
-
-    __slots__ = ("_hub", "_observation", "_start_s", "_statements", "_waits")
-
-    def __init__(
-        self,
-        hub: Hub,
-        observation: Observation,
-        statements: Sequence[Statement],
-        waits: Sequence[float],
-        start_s: float,
-    ) -> None:
-        self._hub = hub
-        self._observation = observation
-        self._statements = statements
-        self._waits = waits
-        self._start_s = start_s
-
-    def process(self) -> None:
-        """Record it."""
-        self._hub.record_request(self._observation, self._statements, self._waits, self._start_s)
-
-
 class LateError:
     """An exception that came after the answer, from a background task; the request itself was answered."""
 
-    __slots__ = ("_hub", "_method", "_name", "_route")
+    __slots__ = ("_method", "_name", "_route")
 
-    def __init__(self, hub: Hub, method: str, route: str, name: str) -> None:
-        self._hub = hub
+    def __init__(self, method: str, route: str, name: str) -> None:
         self._method = method
         self._route = route
         self._name = name
 
-    def process(self) -> None:
+    def process(self, hub: Hub) -> None:
         """Count it."""
-        if not self._hub.excluded(self._route):
-            self._hub.recorder.exception(self._method, self._route, self._name)
+        if not hub.excluded(self._route):
+            hub.recorder.exception(self._method, self._route, self._name)
 
 
 class LooseStatement:
     """A statement that is not part of a running request."""
 
-    __slots__ = ("_context", "_hub", "_statement", "_time_s")
+    __slots__ = ("_context", "_statement", "_time_s")
 
-    def __init__(self, hub: Hub, statement: Statement, time_s: float, context: RequestContext | None) -> None:
-        self._hub = hub
+    def __init__(self, statement: Statement, time_s: float, context: RequestContext | None) -> None:
         self._statement = statement
         self._time_s = time_s
         self._context = context
 
-    def process(self) -> None:
+    def process(self, hub: Hub) -> None:
         """Record it."""
-        self._hub.record_statement(self._statement, self._time_s, self._context)
+        hub.record_statement(self._statement, self._time_s, self._context)
 
 
 def on_event_loop() -> bool:

@@ -142,7 +142,7 @@ class QueryCapture:
                 blocking,
             )
             if context is None or context.done:
-                hub.put(LooseStatement(hub, statement, hub.wall_s() - duration_s, context))
+                hub.put(LooseStatement(statement, hub.wall_s() - duration_s, context))
                 return
             context.statements.append(statement)
             if len(context.statements) >= _SPILL_AT:
@@ -158,7 +158,7 @@ class QueryCapture:
         context.driver_s += sum(statement.duration_s for statement in statements)
         context.spilled_wait_s += sum(waits)
         for statement in statements:
-            self._hub.put(LooseStatement(self._hub, statement, context.wall_s(statement.start_s), context))
+            self._hub.put(LooseStatement(statement, context.wall_s(statement.start_s), context))
 
     def _site(self, context: RequestContext | None, text: str) -> str:
         """Return where the statement came from; looked for once for each endpoint and statement."""

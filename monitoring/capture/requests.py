@@ -11,9 +11,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from monitoring.capture.context import RequestContext, current
-from monitoring.capture.hub import BusyRequest, Hub, LateError
+from monitoring.capture.hub import EndedRequest, Hub, LateError
 from monitoring.capture.routes import route_template
-from monitoring.model import Observation
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -24,7 +23,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 CLIENT_GONE = 499
 """Status of a request whose client went away before the answer was complete (nginx's number)."""
 
+WEBSOCKET = "WEBSOCKET"
+"""Counted as the method of websockets, which have none."""
+
 _MARK = "monitoring.request"
+_NOTHING: dict[str, Any] = {}
 
 
 class MonitoringMiddleware:
@@ -45,7 +48,6 @@ class MonitoringMiddleware:
         self._hub = hub
         self._on_start = on_start
         self._on_stop = on_stop
-        self._id_header = hub.settings.request_id_header.lower().encode("ascii")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one scope."""
@@ -72,16 +74,17 @@ class MonitoringMiddleware:
         # In an instrumented application mounted in another one, the outer layer measures.
         if _MARK in scope or kind not in ("http", "websocket"):
             return None
+        hub = self._hub
         try:
-            if not self._hub.started:
+            if not hub.started:
                 self._on_start()
             # Not the exchange itself: it refers to the scope, and a cycle keeps the garbage collector busy.
             scope[_MARK] = True
             if kind == "http":
-                return Exchange(self._hub, self._id_header, scope, receive, send)
-            return SocketExchange(self._hub, self._id_header, scope, receive, send)
+                return Exchange(hub, scope, receive, send)
+            return SocketExchange(hub, scope, receive, send)
         except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the request
-            self._hub.fault(error)
+            hub.fault(error)
             return None
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,28 +108,30 @@ class MonitoringMiddleware:
 class Exchange(RequestContext):
     """One HTTP request on its way through."""
 
+    hub: Hub
     _gone = False
     _end_s: float | None = None
     status: int | None = None
     bytes_out = 0
     complete = False
 
-    def __init__(self, hub: Hub, id_header: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        offered = None
+    def __init__(self, hub: Hub, scope: Scope, receive: Receive, send: Send) -> None:
+        id_header = hub.id_header
         for name, value in scope.get("headers") or ():
             if name == id_header:
-                offered = value
+                request_id = hub.take_id(value)
                 break
+        else:
+            request_id = hub.new_id()
         # What the base class does, without a second call: this runs for every request.
-        self.hub = self._hub = hub
-        self.request_id = hub.take_id(offered) if offered is not None else hub.new_id()
+        self.hub = hub
+        self.request_id = request_id
         self.scope = scope
         self.time_s = hub.wall_s()
         self.start_s = hub.monotonic_s()
         self.root_path = scope.get("root_path", "")
         self.statements = []
         self.waits = []
-        self._id_header = id_header
         self._receive = receive
         self._send = send
         # uvicorn's send is a method of its request cycle, which knows whether the client is still there.
@@ -155,34 +160,35 @@ class Exchange(RequestContext):
             elif kind == "http.response.pathsend":
                 self._last()
         except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the answer
-            self._hub.fault(error)
+            self.hub.fault(error)
         return self._send(message)
 
     def _last(self) -> None:
         """Take note that the last byte is being handed to the server."""
-        self._end_s = self._hub.monotonic_s()
+        self._end_s = self.hub.monotonic_s()
         self.complete = not self._gone and not getattr(self._server, "disconnected", False)
         # After a 500 an exception may follow; it belongs to the same request. Otherwise don't wait for
         # background tasks.
-        if self.status is not None and self.status < 500:
-            self.end(None)
+        if self.status is not None and self.status < 500 and not self.done:
+            self._record(None)
 
     def _start(self, message: Message) -> Message:
         self.status = message["status"]
+        hub = self.hub
         headers = list(message.get("headers") or ())
-        own = self._id_header
+        own = hub.id_header
         for name, _ in headers:
             if name == own:
                 break
         else:
             headers.append((own, self.request_id.encode("ascii")))
-        if self._hub.server_timing:
+        if hub.server_timing:
             headers.append((b"server-timing", self._server_timing()))
         # A new message: the application may use its own again.
         return {**message, "headers": headers}
 
     def _server_timing(self) -> bytes:
-        handler_ms = (self._hub.monotonic_s() - self.start_s) * 1e3
+        handler_ms = (self.hub.monotonic_s() - self.start_s) * 1e3
         return (
             f"handler;dur={handler_ms:.3f}, db;dur={self.database_s() * 1e3:.3f}, "
             f"pool;dur={self.pool_wait_s() * 1e3:.3f}"
@@ -190,57 +196,46 @@ class Exchange(RequestContext):
 
     def end(self, error: BaseException | None) -> None:
         """Take note that the answer is complete, or that the application has returned, or raised."""
-        hub = self._hub
+        hub = self.hub
         try:
             if not self.done:
-                self.done = True
                 self._record(error)
             elif error is not None and self.route is not None:
-                hub.put(LateError(hub, self.method(), self.route, type(error).__name__))
+                hub.put(LateError(self.scope.get("method", WEBSOCKET), self.route, type(error).__name__))
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the request
             hub.fault(fault)
 
     def _record(self, error: BaseException | None) -> None:
-        hub = self._hub
-        end_s = self._end_s if self._end_s is not None else hub.monotonic_s()
+        self.done = True
+        hub = self.hub
+        end_s = self._end_s
         scope = self.scope
         route = self.route = route_template(scope, self.root_path)
-        if hub.excluded(route):
-            return
-        if error is None and self.complete:
-            status, exception = self.status or 500, None
-        else:
+        status, exception = self.status, None
+        if error is not None or not self.complete or status is None:
             status, exception = self._judge(error)
-        method = self.method()
-        agent = None
-        if (method, route) in hub.agent_routes:
-            named = scope.get("path_params", {}).get(hub.settings.agent_parameter)
-            agent = str(named)[:128] if named is not None else None
-        client = scope.get("client")
-        statements = self.statements
-        waits = self.waits
-        observation = Observation(
-            time_s=self.time_s,
-            request_id=self.request_id,
-            method=method,
-            route=route,
-            path=scope["path"],
-            status=status,
-            duration_s=end_s - self.start_s,
-            database_time_s=self.database_s() if statements else self.driver_s,
-            queries=self.spilled_n + len(statements),
-            pool_wait_s=self.pool_wait_s() if waits else self.spilled_wait_s,
-            client=client[0] if client else None,
-            agent=agent,
-            exception=exception,
-            bytes_out=self.bytes_out,
+        # What can be worked out later waits: this stands between the application and its client.
+        hub.put(
+            EndedRequest(
+                self.time_s,
+                self.start_s,
+                hub.monotonic_s() if end_s is None else end_s,
+                self.request_id,
+                scope.get("method", WEBSOCKET),
+                route,
+                scope["path"],
+                scope.get("path_params") or _NOTHING,
+                scope.get("client"),
+                status,
+                exception,
+                self.bytes_out,
+                self.statements,
+                self.waits,
+                self.driver_s,
+                self.spilled_n,
+                self.spilled_wait_s,
+            )
         )
-        # What waits in the queue must not hold on to the scope: hundreds of requests, kept alive for a moment
-        # each, would make the garbage collector several times more expensive than all of this.
-        if statements or waits:
-            hub.put(BusyRequest(hub, observation, statements, waits, self.start_s))
-        else:
-            hub.put(observation)
 
     def _judge(self, error: BaseException | None) -> tuple[int, str | None]:
         """Return what the client got, as a status, and the class of the exception behind it."""
@@ -251,11 +246,6 @@ class Exchange(RequestContext):
             return (self.status if self.complete and self.status is not None else 500), type(error).__name__
         # Returned without a complete answer: the server will make a 500 of it, or cut the connection.
         return 500, None
-
-    def method(self) -> str:
-        """Return the method as it is counted."""
-        method: str = self.scope["method"]
-        return method
 
     def _client_gone(self) -> bool:
         return self._gone or bool(getattr(self._server, "disconnected", False))
@@ -280,7 +270,7 @@ class SocketExchange(Exchange):
                     **message,
                     "headers": [
                         *(message.get("headers") or ()),
-                        (self._id_header, self.request_id.encode("ascii")),
+                        (self.hub.id_header, self.request_id.encode("ascii")),
                     ],
                 }
             elif kind == "websocket.close" and not self._accepted:
@@ -290,12 +280,8 @@ class SocketExchange(Exchange):
             elif kind == "websocket.send":
                 self.bytes_out += len(message.get("bytes") or message.get("text") or b"")
         except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the message
-            self._hub.fault(error)
+            self.hub.fault(error)
         return self._send(message)
-
-    def method(self) -> str:
-        """Return the method as it is counted."""
-        return "WEBSOCKET"
 
     def _judge(self, error: BaseException | None) -> tuple[int, str | None]:
         if error is not None and not isinstance(error, asyncio.CancelledError):
