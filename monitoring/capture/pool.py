@@ -9,8 +9,10 @@ the documented events see everything but the wait.
 """
 
 import threading
+from collections import deque
 from typing import Any
 
+import msgspec
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AssertionPool, Pool, QueuePool, SingletonThreadPool
@@ -29,16 +31,40 @@ _MAX_HOLDERS = 50
 class _Hold:
     """One connection that somebody has."""
 
-    __slots__ = ("context", "leaked", "site", "start_s", "time_s")
+    __slots__ = ("context", "leaked", "site", "start_s")
 
-    def __init__(
-        self, *, start_s: float, time_s: float, site: Site | None, context: RequestContext | None
-    ) -> None:
+    def __init__(self, start_s: float, site: Site | None, context: RequestContext | None) -> None:
         self.start_s = start_s
-        self.time_s = time_s
         self.site = site
         self.context = context
         self.leaked = False
+
+
+class _Taken(msgspec.Struct, frozen=True, gc=False):
+    """Somebody asked for a connection, and got one unless `timed_out` is told; waits to be recorded."""
+
+    capture: "PoolCapture"
+    at_s: float
+    wait_s: float
+    held: int
+    """Connections in use, this one included; 0 when none was handed out."""
+    timed_out: bool
+
+    def process(self, hub: Hub) -> None:  # noqa: ARG002  # the queue's signature
+        """Record it."""
+        self.capture.count_taken(self.at_s, self.wait_s, self.held, timed_out=self.timed_out)
+
+
+class _Returned(msgspec.Struct, frozen=True, gc=False):
+    """A connection came back; waits to be recorded."""
+
+    capture: "PoolCapture"
+    at_s: float
+    held_s: float
+
+    def process(self, hub: Hub) -> None:  # noqa: ARG002  # the queue's signature
+        """Record it."""
+        self.capture.count_returned(self.at_s, self.held_s)
 
 
 class PoolCapture:
@@ -56,8 +82,9 @@ class PoolCapture:
         self.name = name
         self._hub = hub
         self._lock = threading.Lock()
+        # These two change in single steps that no thread can see half of, so a checkout waits for no lock.
         self._holds: set[_Hold] = set()
-        self._waiting = 0
+        self._asking: deque[None] = deque()
         self._second = int(hub.wall_s())
         self._rollup = PoolRollup()
         self._base: type[Pool] | None = None
@@ -122,56 +149,49 @@ class PoolCapture:
         """Begin anew in a child process: who held what is the parent's affair."""
         self._lock = threading.Lock()
         self._holds = set()
-        self._waiting = 0
+        self._asking = deque()
         self._rollup = PoolRollup()
 
     # ---- what the watched class and the events call
 
-    def waiting(self) -> None:
+    def asked(self) -> None:
         """Take note that somebody asks for a connection."""
-        with self._lock:
-            self._waiting += 1
+        self._asking.append(None)
 
-    def got(self, fairy: Any, wait_s: float) -> None:
-        """Take note that a connection was handed out after `wait_s` [s]."""
+    def got(self, fairy: Any, asked_s: float) -> None:
+        """Take note that a connection was handed out to who had asked at `asked_s` (monotonic) [s]."""
         hub = self._hub
         try:
-            context = current.get()
-            if context is not None and context.hub is not hub:
-                context = None
+            self._asking.pop()
+            now_s = hub.monotonic_s()
             record_info = fairy.record_info
             if record_info is None or _INFO_KEY in record_info:
                 # A pool that hands the same connection to several callers: it is in use once, and comes back once.
-                with self._lock:
-                    self._waiting -= 1
                 return
-            hold = record_info[_INFO_KEY] = _Hold(
-                start_s=hub.monotonic_s(), time_s=hub.wall_s(), site=call_site(), context=context
-            )
-            with self._lock:
-                self._waiting -= 1
-                rollup = self._at(int(hold.time_s))
-                self._holds.add(hold)
-                rollup.peak = max(rollup.peak, len(self._holds))
-                rollup.wait.record(wait_s)
-            if context is not None and not context.done:
-                context.waits.append(wait_s)
+            context = current.get()
+            if context is not None:
+                if context.hub is not hub:
+                    context = None
+                elif not context.done:
+                    context.waits.append(now_s - asked_s)
+            hold = record_info[_INFO_KEY] = _Hold(now_s, call_site(), context)
+            self._holds.add(hold)
+            hub.put(_Taken(self, now_s, now_s - asked_s, len(self._holds), False))  # noqa: FBT003  # hot path
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the connection
             hub.fault(fault)
 
-    def failed(self, error: BaseException, wait_s: float) -> None:
+    def failed(self, error: BaseException, asked_s: float) -> None:
         """Take note that nobody was handed a connection."""
+        hub = self._hub
         try:
-            with self._lock:
-                self._waiting -= 1
-                rollup = self._at(int(self._hub.wall_s()))
-                rollup.timeouts += isinstance(error, PoolTimeoutError)
-                rollup.wait.record(wait_s)
+            self._asking.pop()
+            now_s = hub.monotonic_s()
             context = current.get()
-            if context is not None and context.hub is self._hub and not context.done:
-                context.waits.append(wait_s)
+            if context is not None and context.hub is hub and not context.done:
+                context.waits.append(now_s - asked_s)
+            hub.put(_Taken(self, now_s, now_s - asked_s, 0, isinstance(error, PoolTimeoutError)))
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not hide the real one
-            self._hub.fault(fault)
+            hub.fault(fault)
 
     def came_back(self, record: Any) -> None:
         """Take note that a connection is about to return: before it does, so that no peak passes the bound."""
@@ -180,20 +200,35 @@ class PoolCapture:
             hold: _Hold | None = record.record_info.pop(_INFO_KEY, None)
             if hold is None:
                 return
-            held_s = hub.monotonic_s() - hold.start_s
-            with self._lock:
-                rollup = self._at(int(hub.wall_s()))
-                self._holds.discard(hold)
-                rollup.hold.record(held_s)
+            self._holds.discard(hold)
+            now_s = hub.monotonic_s()
+            hub.put(_Returned(self, now_s, now_s - hold.start_s))
             if hold.leaked:
                 logger.warning(
                     "pool %s: the connection taken at %s came back after %.1f s",
                     self.name,
                     describe(hold.site),
-                    held_s,
+                    now_s - hold.start_s,
                 )
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not keep the connection out
             hub.fault(fault)
+
+    def count_taken(self, at_s: float, wait_s: float, held: int, *, timed_out: bool) -> None:
+        """Record what `got` or `failed` saw at `at_s` by the monotonic clock [s]."""
+        with self._lock:
+            rollup = self._at(self._second_of(at_s))
+            rollup.wait.record(wait_s)
+            rollup.peak = max(rollup.peak, held)
+            rollup.timeouts += timed_out
+
+    def count_returned(self, at_s: float, held_s: float) -> None:
+        """Record what `came_back` saw at `at_s` by the monotonic clock [s]."""
+        with self._lock:
+            self._at(self._second_of(at_s)).hold.record(held_s)
+
+    def _second_of(self, at_s: float) -> int:
+        hub = self._hub
+        return int(hub.wall_s() - (hub.monotonic_s() - at_s))
 
     def _on_connect(self, dbapi_connection: Any, record: Any) -> None:  # noqa: ARG002  # SQLAlchemy's signature
         if threading.get_ident() in self._pinging:
@@ -206,8 +241,8 @@ class PoolCapture:
             self._at(int(self._hub.wall_s())).invalidated += 1
 
     def _on_checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:  # noqa: ARG002  # SQLAlchemy's
-        self.waiting()
-        self.got(proxy, 0.0)
+        self.asked()
+        self.got(proxy, self._hub.monotonic_s())
 
     def _on_checkin(self, dbapi_connection: Any, record: Any) -> None:  # noqa: ARG002  # SQLAlchemy's signature
         self.came_back(record)
@@ -237,8 +272,8 @@ class PoolCapture:
         """Warn, once each, of connections held for longer than the threshold."""
         threshold_s = self._hub.settings.leak_threshold_s
         now_s = self._hub.monotonic_s()
+        leaks = [one for one in self._holds.copy() if not one.leaked and now_s - one.start_s > threshold_s]
         with self._lock:
-            leaks = [one for one in self._holds if not one.leaked and now_s - one.start_s > threshold_s]
             for hold in leaks:
                 hold.leaked = True
                 self._rollup.leaks += 1
@@ -257,9 +292,7 @@ class PoolCapture:
         """Return the pool as it is at the moment."""
         pool = self.engine.pool
         now_s = self._hub.monotonic_s()
-        with self._lock:
-            holds = sorted(self._holds, key=lambda hold: hold.start_s)
-            waiting = self._waiting
+        holds = sorted(self._holds.copy(), key=lambda hold: hold.start_s)
         size, max_overflow = _bounds(pool)
         return PoolState(
             engine=self.name,
@@ -268,7 +301,7 @@ class PoolCapture:
             max_overflow=max_overflow,
             checked_out=len(holds),
             overflow=max(0, pool.overflow()) if isinstance(pool, QueuePool) else 0,
-            waiting=waiting,
+            waiting=len(self._asking),
             holders=[self._holder(hold, now_s) for hold in holds[:_MAX_HOLDERS]],
         )
 
@@ -278,10 +311,11 @@ class PoolCapture:
         if context is not None:
             # Routing has happened by the time anybody holds a connection; mounts are named once it is over.
             route = context.route or route_template(context.scope, context.root_path)
+        held_s = now_s - hold.start_s
         return Holder(
             engine=self.name,
-            since_s=hold.time_s,
-            held_s=now_s - hold.start_s,
+            since_s=self._hub.wall_s() - held_s,
+            held_s=held_s,
             site=describe(hold.site),
             request_id=context.request_id if context is not None else None,
             route=route,
@@ -307,14 +341,14 @@ def _watched_class(base: type[Pool], capture: PoolCapture) -> type[Pool]:
     clock = capture._hub.monotonic_s  # same module
 
     def connect(self: Pool) -> Any:
-        capture.waiting()
-        start_s = clock()
+        capture.asked()
+        asked_s = clock()
         try:
             fairy = base.connect(self)
         except BaseException as error:
-            capture.failed(error, clock() - start_s)
+            capture.failed(error, asked_s)
             raise
-        capture.got(fairy, clock() - start_s)
+        capture.got(fairy, asked_s)
         return fairy
 
     def _do_return_conn(self: Pool, record: Any) -> None:
