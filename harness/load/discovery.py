@@ -56,7 +56,10 @@ def identify_agents(options: LoadOptions, endpoint: Endpoint) -> Identities:
                 "name the real ones with --agents-file"
             )
             return Identities(ids=made_up, warnings=(warning,))
-    shared = f"{source} has {len(found)} agents for {options.agents} users: several users poll with the same id"
+    shared = (
+        f"{source} has {len(found)} agent{'s' if len(found) > 1 else ''} for {options.agents} users: "
+        "several users poll with the same id"
+    )
     return Identities(
         ids=identities.deal_out(found, options.agents),
         warnings=(shared,) if len(found) < options.agents else (),

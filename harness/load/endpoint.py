@@ -4,7 +4,6 @@ import ipaddress
 import urllib.parse
 from dataclasses import dataclass
 
-from harness.errors import UsageError, explain
 from harness.http import check_base_url
 
 USER_AGENT = "pollgauge"
@@ -64,17 +63,12 @@ def parse_endpoint(url: str) -> Endpoint:
         url: http or https, without credentials, query and fragment; a path in it is put before every poll's.
 
     Raises:
-        UsageError: see `harness.http.check_base_url`; or a name that can't stand in a request.
+        UsageError: see `harness.http.check_base_url`, which lets visible ASCII pass and nothing else.
     """
     parts = urllib.parse.urlsplit(check_base_url(url, option="--host"))
     tls = parts.scheme == "https"
     host = parts.hostname or ""
-    try:
-        if not host.isascii():
-            host = host.encode("idna").decode("ascii")
-        base_path = urllib.parse.quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
-    except UnicodeError as fault:
-        raise UsageError(explain("option", "--host", fault="no host name", got=repr(url))) from fault
+    base_path = urllib.parse.quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
     return Endpoint(
         host=host, port=parts.port or (443 if tls else 80), tls=tls, base_path=base_path, literal=_is_address(host)
     )

@@ -21,7 +21,7 @@ import psutil  # type: ignore[import-untyped]  # publishes no types
 
 from harness.errors import HarnessError, explain
 from harness.load.command import LoadOptions
-from harness.load.discovery import identify_agents
+from harness.load.discovery import Identities, identify_agents
 from harness.load.endpoint import Endpoint, parse_endpoint
 from harness.load.generator import PROBE_INTERVAL_S, GeneratorMeter
 from harness.load.recorder import FLUSH_INTERVAL_S, LineWriter
@@ -45,7 +45,7 @@ class Fleet:
     Args:
         options: what was asked for.
         endpoint: `options.host` in parts.
-        agent_ids: one for each agent.
+        who: an id for each agent, and the warnings that stand in the header.
         directory: where the files go.
         on_fault: called once, from a greenlet of its own, when the samples can't be written any more.
     """
@@ -55,7 +55,7 @@ class Fleet:
         options: LoadOptions,
         *,
         endpoint: Endpoint,
-        agent_ids: tuple[str, ...],
+        who: Identities,
         directory: RunDirectory,
         on_fault: Callable[[HarnessError], None],
     ) -> None:
@@ -63,7 +63,8 @@ class Fleet:
         self.endpoint = endpoint
         self.directory = directory
         self.schedule = make_schedule(options)
-        self.agent_ids = agent_ids
+        self.agent_ids = who.ids
+        self.warnings = who.warnings
         self.end_s = options.run_time_s
         """Polls meant for this instant or later are not sent [s since the origin]; None for no end."""
         self.retries = 0
@@ -110,6 +111,7 @@ class Fleet:
                 seed=self.schedule.seed,
                 phase_model=str(self.schedule.phase_model),
                 jitter_ratio=self.schedule.jitter_ratio,
+                warnings=self.warnings,
             )
         )
         self._flush()
@@ -248,9 +250,7 @@ def prepare_directory(options: LoadOptions) -> RunDirectory:
     return directory
 
 
-def prepare_fleet(
-    options: LoadOptions, *, on_fault: Callable[[HarnessError], None]
-) -> tuple[Fleet, tuple[str, ...]]:
+def prepare_fleet(options: LoadOptions, *, on_fault: Callable[[HarnessError], None]) -> Fleet:
     """
     Do everything that can fail before the first poll.
 
@@ -259,7 +259,7 @@ def prepare_fleet(
         on_fault: see `Fleet`.
 
     Returns:
-        The fleet, and warnings for people.
+        The fleet, ready to enrol.
 
     Raises:
         UsageError: options that can't work.
@@ -268,14 +268,7 @@ def prepare_fleet(
     make_schedule(options)
     endpoint = parse_endpoint(options.host)
     who = identify_agents(options, endpoint)
-    fleet = Fleet(
-        options,
-        endpoint=endpoint,
-        agent_ids=who.ids,
-        directory=prepare_directory(options),
-        on_fault=on_fault,
-    )
-    return fleet, who.warnings
+    return Fleet(options, endpoint=endpoint, who=who, directory=prepare_directory(options), on_fault=on_fault)
 
 
 def _nobody(fault: HarnessError) -> None:

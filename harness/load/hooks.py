@@ -174,9 +174,8 @@ class Conductor:
             agents=agents,
             run_time_s=float(parsed.run_time) if planned and parsed.run_time else None,
         )
-        self._fleet, warnings = prepare_fleet(options, on_fault=self._on_fault)
-        PollingAgent.fleet = self._fleet
-        for warning in warnings:
+        self._fleet = PollingAgent.fleet = prepare_fleet(options, on_fault=self._on_fault)
+        for warning in self._fleet.warnings:
             _log.warning(warning)
 
     def _is_time_up(self, run_time_s: float) -> bool:

@@ -409,10 +409,21 @@ def test_a_target_without_a_list_gets_made_up_ids(tmp_path: Path) -> None:
     with polled_server() as server:
         done = run(tmp_path, "-u", "3", "-t", "1s", "--interval", "1s", "--host", server.url)
     assert {sample.agent for sample in done.stored.samples} == {"agent-0001", "agent-0002", "agent-0003"}
+    warning = (
+        f"{server.url}/api/agents answered 404: polling with made-up ids agent-0001 to "
+        "agent-0003; name the real ones with --agents-file"
+    )
+    assert f"WARNING/pollgauge: {warning}\n" in done.output
+    assert (warning,) == done.stored.header.warnings
+
+
+def test_fewer_agents_than_users_are_told_in_the_samples(tmp_path: Path) -> None:
+    """Fifty users that share three ids are no fleet of fifty: what reads the samples must be able to say so."""
+    with polled_server("--agents", "1") as server:
+        done = run(tmp_path, "-u", "3", "-t", "1s", "--interval", "1s", "--host", server.url)
     assert (
-        f"WARNING/pollgauge: {server.url}/api/agents answered 404: polling with made-up ids agent-0001 to "
-        "agent-0003; name the real ones with --agents-file\n"
-    ) in done.output
+        f"{server.url}/api/agents has 1 agent for 3 users: several users poll with the same id",
+    ) == done.stored.header.warnings
 
 
 def test_a_target_is_verified_by_default(tmp_path: Path) -> None:
