@@ -2,17 +2,23 @@
 CPU that the monitoring layer adds to a request: in this process, and in a real server beside its access log.
 
 In process: the same application bare, instrumented with everything on, and under whatever peers can be imported,
-one short block after the other in changing order; CPU of the whole process (so the threads of the layer count),
-as the median of the ratios to the bare block of the same round. The server: uvicorn in a process of its own,
-answering the same number of requests over keep-alive connections; CPU seconds it used.
+one short block after the other in changing order; CPU of the whole process, as the median of the ratios to the
+bare block of the same round. What the layer leaves for its threads is done before its block ends: a thread that
+works a moment later would be charged to somebody else's block.
 
-    python -m benchmarks.monitoring.overhead [--rounds 40] [--block 500] [--server] [--scrape]
+Bare is measured twice: the application called directly, which is the least a request can cost, and driven by
+uvicorn's own protocol over a transport that goes nowhere (httptools and uvloop where they can be imported), which
+is what a request costs a server but for its system calls. There uvicorn's access log stands beside ours. The
+server: uvicorn in a process of its own, answering the same number of requests over keep-alive connections.
+
+    python -m benchmarks.monitoring.overhead [--rounds 40] [--block 1000] [--server] [--scrape]
 """
 
 import argparse
 import asyncio
 import gc
 import importlib
+import importlib.util
 import logging
 import logging.handlers
 import os
@@ -24,13 +30,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine, create_engine, text
+from uvicorn.logging import AccessFormatter
+from uvicorn.server import ServerState
 
 from monitoring import Handle, Settings, instrument
 from monitoring.api import Api, View
@@ -43,18 +52,19 @@ PATH = "/api/deployments/pending/{agent_id}"
 def application(engine: Engine | None, *, threaded: bool) -> FastAPI:
     app = FastAPI()
 
-    def answer(agent_id: str) -> list[int]:
+    def answer(agent_id: str) -> dict[str, Any]:
         if engine is None:
-            return []
+            return {"agent_id": agent_id, "deployments": []}
         with engine.connect() as connection:
-            return [row[0] for row in connection.execute(text("SELECT 1 WHERE :a <> 'x'"), {"a": agent_id})]
+            rows = connection.execute(text("SELECT 1 WHERE :a <> 'x'"), {"a": agent_id})
+            return {"agent_id": agent_id, "deployments": [row[0] for row in rows]}
 
     if threaded:
         app.get(PATH)(answer)
     else:
 
         @app.get(PATH)
-        async def pending(agent_id: str) -> list[int]:
+        async def pending(agent_id: str) -> dict[str, Any]:
             return answer(agent_id)
 
     return app
@@ -86,11 +96,84 @@ async def call(app: Any, number: int) -> None:
     await app(scope, receive, send)
 
 
-async def cpu_us(app: Any, requests: int) -> float:
+Drive = Callable[[int], Coroutine[Any, Any, None]]
+"""Sends so many requests."""
+
+
+def directly(app: Any) -> Drive:
+    async def drive(requests: int) -> None:
+        for number in range(requests):
+            await call(app, number)
+
+    return drive
+
+
+class Nowhere(asyncio.Transport):
+    """A connection whose other end swallows everything."""
+
+    def write(self, data: Any) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return {"peername": ("127.0.0.1", 50000), "sockname": ("127.0.0.1", 8000)}.get(name, default)
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+def by_uvicorn(app: Any, *, access_log: bool, connections: int = 8) -> Drive:
+    """Return a drive through uvicorn's protocol; call within the loop."""
+    config = uvicorn.Config(app, log_config=None, lifespan="off")
+    config.load()
+    protocol_class: Any = config.http_protocol_class
+    state = ServerState()
+    # A server renews these once a second.
+    state.default_headers = [(b"server", b"uvicorn"), (b"date", b"Mon, 23 Nov 2026 00:00:00 GMT")]
+    protocols = []
+    for _ in range(connections):
+        protocol = protocol_class(config=config, server_state=state, app_state={})
+        protocol.access_log = access_log
+        protocol.connection_made(Nowhere())
+        protocols.append(protocol)
+    payloads = [request_bytes(number) for number in range(50)]
+
+    async def drive(requests: int) -> None:
+        for first in range(0, requests, connections):
+            for number, protocol in enumerate(protocols, first):
+                protocol.data_received(payloads[number % 50])
+            await asyncio.sleep(0)
+            while not all(protocol.cycle.response_complete for protocol in protocols):
+                await asyncio.sleep(0)
+
+    return drive
+
+
+def request_bytes(number: int) -> bytes:
+    return (
+        f"GET /api/deployments/pending/agent-{number} HTTP/1.1\r\n"
+        "Host: 127.0.0.1:8000\r\nUser-Agent: agent/1\r\nAccept: */*\r\n\r\n"
+    ).encode()
+
+
+async def cpu_us(drive: Drive, requests: int, handle: Handle | None) -> float:
     start = time.process_time()
-    for number in range(requests):
-        await call(app, number)
+    await drive(requests)
+    if handle is not None:
+        settle(handle)
     return (time.process_time() - start) / requests * 1e6
+
+
+def settle(handle: Handle) -> None:
+    """Have the layer's threads do now what they would do within a quarter of a second."""
+    assert handle.monitor is not None
+    handle.monitor.hub.empty()
+    handle.monitor._files.flush()
 
 
 # ---- the contenders: each takes the application and changes it
@@ -163,11 +246,11 @@ def contenders(folder: Path) -> dict[str, Callable[[FastAPI, Engine | None], Any
 
 async def in_process(*, rounds: int, block: int, database: bool, threaded: bool) -> None:
     folder = Path(tempfile.mkdtemp(prefix="overhead-"))
-    apps: dict[str, Any] = {}
-    handles: list[Handle] = []
+    drives: dict[str, Drive] = {}
+    handles: dict[str, Handle] = {}
     engines: list[Engine] = []
     queries = "one query on SQLite" if database else "no query"
-    print(f"\n== in process: {'sync' if threaded else 'async'} route, {queries}")
+    print(f"\n== in process, called directly: {'sync' if threaded else 'async'} route, {queries}")
     for name, change in contenders(folder).items():
         engine = create_engine(f"sqlite:///{folder / 'x.db'}") if database else None
         app = application(engine, threaded=threaded)
@@ -179,29 +262,62 @@ async def in_process(*, rounds: int, block: int, database: bool, threaded: bool)
         if engine is not None:
             engines.append(engine)
         if isinstance(changed, Handle):
-            handles.append(changed)
-        apps[name] = app
-    for app in apps.values():
-        await cpu_us(app, block)
-    figures: dict[str, list[float]] = {name: [] for name in apps}
-    names = list(apps)
-    for number in range(rounds):
-        gc.collect()
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
-            figures[name].append(await cpu_us(apps[name], block))
-    for name, values in figures.items():
-        ratio = statistics.median(value / bare for value, bare in zip(values, figures["bare"], strict=True))
-        low, high = quartiles([value / bare for value, bare in zip(values, figures["bare"], strict=True)])
-        print(
-            f"   {name:42s} {statistics.median(values):7.1f} µs  least {min(values):7.1f}  "
-            f"{ratio:5.2f}× bare ({low:.2f}–{high:.2f}), least {min(values) / min(figures['bare']):.2f}×"
-        )
-    for handle in handles:
+            handles[name] = changed
+        drives[name] = directly(app)
+    await take_turns(drives, handles, rounds=rounds, block=block)
+    for handle in handles.values():
         handle.close()
     for engine in engines:
         engine.dispose()
     shutil.rmtree(folder)
+
+
+async def driven_by_uvicorn(*, rounds: int, block: int) -> None:
+    """Compare with uvicorn's own access log, without sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="overhead-"))
+    parser = "httptools" if importlib.util.find_spec("httptools") else "h11"
+    loop = type(asyncio.get_running_loop()).__module__.split(".")[0]
+    with (folder / "access.log").open("w") as out:
+        access = logging.getLogger("uvicorn.access")
+        access.propagate = False
+        access.setLevel(logging.INFO)
+        handler = logging.StreamHandler(out)
+        handler.setFormatter(AccessFormatter(uvicorn.config.LOGGING_CONFIG["formatters"]["access"]["fmt"]))
+        access.addHandler(handler)
+        print(f"\n== in process, driven by uvicorn's {parser} protocol on {loop}: async route, no query")
+        app = application(None, threaded=False)
+        monitored = application(None, threaded=False)
+        handle = instrument(monitored, None, Settings(log_dir=folder / "ours"))
+        drives = {
+            "bare": by_uvicorn(app, access_log=False),
+            "uvicorn's access log": by_uvicorn(app, access_log=True),
+            "ours, everything on": by_uvicorn(monitored, access_log=False),
+        }
+        await take_turns(drives, {"ours, everything on": handle}, rounds=rounds, block=block)
+        handle.close()
+        access.removeHandler(handler)
+    shutil.rmtree(folder)
+
+
+async def take_turns(drives: dict[str, Drive], handles: dict[str, Handle], *, rounds: int, block: int) -> None:
+    """Measure block by block in changing order, and print each contender beside the bare one."""
+    for name, drive in drives.items():
+        await cpu_us(drive, block, handles.get(name))
+    figures: dict[str, list[float]] = {name: [] for name in drives}
+    names = list(drives)
+    for number in range(rounds):
+        gc.collect()
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            figures[name].append(await cpu_us(drives[name], block, handles.get(name)))
+    for name, values in figures.items():
+        ratios = [value / bare for value, bare in zip(values, figures["bare"], strict=True)]
+        low, high = quartiles(ratios)
+        print(
+            f"   {name:42s} {statistics.median(values):7.1f} µs  least {min(values):7.1f}  "
+            f"{statistics.median(ratios):5.2f}× bare ({low:.2f}–{high:.2f}), "
+            f"least {min(values) / min(figures['bare']):.2f}×"
+        )
 
 
 def quartiles(values: list[float]) -> tuple[float, float]:
@@ -351,13 +467,18 @@ def environment() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--block", type=int, default=500)
+    parser.add_argument("--block", type=int, default=1000)
     parser.add_argument("--server", action="store_true", help="also measure a real server")
     parser.add_argument("--scrape", action="store_true", help="also time /api/metrics")
     asked = parser.parse_args()
     environment()
     for database, threaded in ((False, False), (False, True), (True, True)):
         asyncio.run(in_process(rounds=asked.rounds, block=asked.block, database=database, threaded=threaded))
+    loops: Any = asyncio
+    if importlib.util.find_spec("uvloop"):
+        loops = importlib.import_module("uvloop")
+    with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
+        runner.run(driven_by_uvicorn(rounds=asked.rounds, block=asked.block))
     if asked.server:
         in_a_server(rounds=5, requests=8000)
     if asked.scrape:
