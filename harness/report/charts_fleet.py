@@ -43,6 +43,7 @@ _KIND_COLOURS = (VERMILLION, SKY, ORANGE, PURPLE, GREEN, BLUE, MUTED)
 _KIND_HATCHES = ("", "//", "\\\\", "xx", "--", "||", "++")
 _LOOKS = len(_KIND_COLOURS)
 _WIDTHS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0)
+_DAY_S = 86400.0
 
 
 def bin_edges(end_s: float, rate_per_s: float, interval_s: float, *, most: int = 90) -> Floats:
@@ -60,7 +61,8 @@ def bin_edges(end_s: float, rate_per_s: float, interval_s: float, *, most: int =
         Edges from 0 to `end_s` [s]; at least two. The last bin takes what is left: half to one and a half widths.
     """
     least_s = max(end_s / most, 5 / rate_per_s if rate_per_s > 0 else 0.0)
-    fitting = [width for width in _WIDTHS_S if width <= max(end_s, 1.0)] or [_WIDTHS_S[0]]
+    days = float(np.ceil(end_s / most / _DAY_S)) * _DAY_S
+    fitting = [width for width in (*_WIDTHS_S, days) if width <= max(end_s, 1.0)] or [_WIDTHS_S[0]]
     wide_enough = [width for width in fitting if width >= least_s] or fitting[-1:]
     width_s = next((width for width in wide_enough if _is_even(width, interval_s)), wide_enough[0])
     edges = np.arange(max(1, round(end_s / width_s)) + 1, dtype=np.float64) * width_s

@@ -390,6 +390,7 @@ def test_bins_are_equal_round_and_cover_the_run(end_s: float, rate_per_s: float,
         (20.0, 0.1, 10.0, 20.0),  # one agent: few polls, few bins
         (70.0, 5.0, 7.3, 1.0),  # nothing fits: the narrowest that is wide enough
         (7200.0, 5.0, 10.0, 120.0),
+        (1e9, 5.0, 10.0, 129 * 86400.0),  # thirty years: no more bins than of an hour
     ],
 )
 def test_bins_keep_step_with_the_interval(
@@ -536,3 +537,23 @@ def test_a_run_with_polls_in_its_warm_up_only_draws_what_there_is(tmp_path: Path
 
 def test_limits_follow_the_judged_gates() -> None:
     assert LIMITS == response_limits(result_of(fleet()))
+
+
+@pytest.mark.parametrize("agents", [1, 3])
+@pytest.mark.parametrize("place", ["end", "all", "intended", "handler", "nowhere"])
+def test_an_hour_of_thirty_years_breaks_no_plot(tmp_path: Path, agents: int, place: str) -> None:
+    """Samples that were tampered with or torn may hold any time up to 1e9 s: a picture, and no traceback."""
+    made = fleet(agents=agents, run_time_s=10.0, failing_ratio=0.3 if agents > 1 else 0.0)
+    fields = {
+        "end": ("end_s",),
+        "all": ("intended_start_s", "start_s", "end_s"),
+        "intended": ("intended_start_s",),
+        "handler": ("handler_s", "database_s"),
+        "nowhere": (),
+    }[place]
+    columns = replace(made, **{field: np.append(getattr(made, field)[:-1], 1e9) for field in fields})
+    if place == "nowhere":
+        columns = replace(made, end_s=made.intended_start_s, start_s=made.intended_start_s)
+    ticks = (GeneratorTick(t_s=1e9, cpu_ratio=0.0, loop_lag_s=1e9, rss_bytes=1),)
+    result = result_of(columns, run_time_s=10.0, warmup_s=0.0)
+    assert any(plot.path is not None for plot in write_plots(result, columns, ticks, tmp_path))
