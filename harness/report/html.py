@@ -25,6 +25,7 @@ from harness.report.words import (
     plain,
     scenario_text,
     sentence,
+    server_window_text,
     state_sentence,
     target_text,
     trimmed_duration,
@@ -189,7 +190,7 @@ class _ServerPart:
 def _server(server: ServerFigures) -> _ServerPart:
     size = "no bound" if server.pool_size is None else format_count(server.pool_size)
     facts = [
-        ("Window", trimmed_duration(server.window_s)),
+        ("Window", server_window_text(server)),
         ("Requests handled", format_count(server.requests)),
         ("Of these, errors", format_count(server.errors)),
         ("Pool peak", f"{format_count(server.pool_peak)} of {size} ({format_ratio(server.pool_use_ratio)})"),

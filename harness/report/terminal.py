@@ -6,7 +6,7 @@ Colour is rich's business (none without a terminal or with ``NO_COLOR``); where 
 character outside ASCII is replaced by a readable one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from rich import box
@@ -25,6 +25,7 @@ from harness.report.words import (
     n_text,
     names,
     plain,
+    server_window_text,
     state_sentence,
     trimmed_duration,
     value_text,
@@ -67,6 +68,8 @@ _ASCII = str.maketrans(
     }
 )
 _LABEL_WIDTH = 12
+_TABLE_WIDTH = 78
+"""Below this the table of gates would fold or lose columns."""
 
 
 def print_verdict(result: Result, console: Console) -> None:
@@ -79,7 +82,10 @@ def print_verdict(result: Result, console: Console) -> None:
     """
     show = _Writer(console)
     if result.verdict.findings:
-        console.print(_gates_table(result.verdict.findings, show))
+        if console.width < _TABLE_WIDTH:
+            _print_stacked(result.verdict.findings, show)
+        else:
+            console.print(_gates_table(result.verdict.findings, show))
     if any(finding.status is not Status.PASS for finding in result.verdict.findings):
         console.print()
         _print_notes(result.verdict.findings, show)
@@ -90,7 +96,7 @@ def print_verdict(result: Result, console: Console) -> None:
     for label, text in _figure_lines(result):
         show.line(label, text)
     for warning in result.warnings:
-        show.line("warning", plain(warning))
+        show.line("warning", ended(warning))
     console.print()
     unfinished = state_sentence(result.run)
     if unfinished is not None:
@@ -124,6 +130,17 @@ class _Writer:
         """Print the verdict."""
         self._console.print(Text.assemble((status.value, STYLES[status]), "  ", self.text(sentence)))
 
+    def gate(self, name: str, status: Status, parts: Sequence[str]) -> None:
+        """Print a gate's name, verdict and figures; a figure that does not fit goes on below, as a whole."""
+        line = Text.assemble(self.text(name), "  ", (status.value, STYLES[status]))
+        for part in map(self.text, parts):
+            if len(line) + 2 + len(part) > self._console.width:
+                self._console.print(line)
+                line = Text.assemble("  ", part)
+            else:
+                line = Text.assemble(line, "  ", part)
+        self._console.print(line)
+
     def _labelled(self, label: Text, body: Text) -> None:
         label.truncate(_LABEL_WIDTH, pad=True)
         lines = body.wrap(self._console, max(20, self._console.width - _LABEL_WIDTH - 2), overflow="fold")
@@ -150,6 +167,16 @@ def _grouped(pairs: Iterable[tuple[K, str]]) -> dict[K, list[str]]:
     for key, gate in pairs:
         grouped.setdefault(key, []).append(plain(gate))
     return grouped
+
+
+def _print_stacked(findings: tuple[Finding, ...], show: _Writer) -> None:
+    """Give each gate a line that names it, for a terminal too narrow for columns."""
+    for finding in findings:
+        show.gate(
+            plain(finding.gate.name),
+            finding.status,
+            [value_text(finding.measured, finding.gate.unit), limit_text(finding.gate)],
+        )
 
 
 def _gates_table(findings: tuple[Finding, ...], show: _Writer) -> Table:
@@ -227,7 +254,7 @@ def _server(server: ServerFigures) -> list[tuple[str, str]]:
     size = "no bound" if server.pool_size is None else format_count(server.pool_size)
     times = f"p95 handler {_p95(server.handler)}, query {_p95(server.query)}"
     return [
-        ("server", f"{counted(server.requests, 'request')}, {times}"),
+        ("server", f"{counted(server.requests, 'request')} in {server_window_text(server)}, {times}"),
         ("pool", f"peak {format_count(server.pool_peak)} of {size}, p95 wait {_p95(server.pool_wait)}"),
     ]
 

@@ -11,7 +11,19 @@ import shlex
 import unicodedata
 from collections.abc import Iterable
 
-from harness.model import Direction, Finding, Gate, Result, Run, RunState, Scenario, Status, Target, TargetKind
+from harness.model import (
+    Direction,
+    Finding,
+    Gate,
+    Result,
+    Run,
+    RunState,
+    Scenario,
+    ServerFigures,
+    Status,
+    Target,
+    TargetKind,
+)
 from harness.units import format_count, format_duration, format_number, format_ratio
 
 NONE = "–"
@@ -117,9 +129,9 @@ def ended(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a clause from outside as a sentence: a capital first, a full stop last."""
+    """Return a clause from outside as a sentence: a capital first unless that is an address, a full stop last."""
     kept = ended(text)
-    return kept[:1].upper() + kept[1:]
+    return kept if "/" in kept.partition(" ")[0] else kept[:1].upper() + kept[1:]
 
 
 def names(items: Iterable[str]) -> str:
@@ -225,6 +237,11 @@ def _left_out(result: Result) -> str:
 def trimmed_duration(duration_s: float) -> str:
     """Write a duration that somebody chose, without needless zeros: ``10 s``, ``70 s``, ``2m10s``."""
     return limit_value_text(duration_s, "s")
+
+
+def server_window_text(server: ServerFigures) -> str:
+    """Write what window the target's own figures cover: it counts by whole seconds, so somewhat more than ours."""
+    return f"{trimmed_duration(server.window_s)} (whole seconds)"
 
 
 def _flag_duration(duration_s: float) -> str:

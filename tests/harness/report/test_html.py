@@ -313,3 +313,8 @@ def test_text_has_the_contrast_to_be_read_and_marks_the_one_to_be_seen(theme: st
         assert contrast(colours[f"plot-{name}"], colours["plot-surface"]) >= 4.5, name
     for name in ("blue", "vermillion", "green"):
         assert contrast(colours[f"plot-{name}"], colours["plot-surface"]) >= 3, name
+
+
+def test_the_targets_figures_say_their_window() -> None:
+    """They cover whole seconds: more requests than polls were sent is no contradiction."""
+    assert "60 s (whole seconds)" in render_html(result_of(fleet()), ())

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from harness.model import Result, RunState, Status
 from harness.report.terminal import print_verdict
+from harness.report.words import limit_text, value_text
 from tests.harness.results import finding, findings_of, fleet, gate, result_of, run_of, verdict_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -59,20 +60,44 @@ SHAPES = {
 }
 
 
+@pytest.mark.parametrize("width", [40, 80, 120])
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_whole_output_is_as_it_was_agreed(name: str, request: pytest.FixtureRequest) -> None:
+def test_the_whole_output_is_as_it_was_agreed(name: str, width: int, request: pytest.FixtureRequest) -> None:
     """Compare with the golden file; `pytest --update` writes it anew, to be read before it is committed."""
-    shown = "\n".join(line.rstrip() for line in printed(SHAPES[name]()).splitlines()) + "\n"
-    golden = GOLDEN / f"verdict-{name}-80.txt"
+    shown = "\n".join(line.rstrip() for line in printed(SHAPES[name](), width=width).splitlines()) + "\n"
+    golden = GOLDEN / f"verdict-{name}-{width}.txt"
     if request.config.getoption("--update"):
         golden.write_text(shown, encoding="utf-8")
     assert golden.read_text(encoding="utf-8") == shown
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
 @pytest.mark.parametrize("name", SHAPES)
 def test_no_line_is_wider_than_the_terminal(name: str, width: int) -> None:
     assert [] == [line for line in printed(SHAPES[name](), width=width).splitlines() if len(line) > width]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("width", [30, 40, 60, 77, 78, 80])
+@pytest.mark.parametrize("name", SHAPES)
+def test_no_width_takes_a_gates_name_verdict_measured_value_or_limit(name: str, width: int, encoding: str) -> None:
+    """Eight verdicts without a name are worth nothing."""
+    result = SHAPES[name]()
+    shown = printed(result, width=width, encoding=encoding)
+    for found in result.verdict.findings:
+        told = (value_text(found.measured, found.gate.unit), limit_text(found.gate), found.status.value)
+        for text in (found.gate.name, *told):
+            plain = text.replace("µ", "u").replace("∞", "inf").replace("±", "+/-")
+            assert (plain if encoding == "ascii" else text) in shown
+
+
+def test_a_narrow_terminal_gets_a_line_for_each_gate() -> None:
+    assert "p95  PASS  7.51 ms  < 200 ms" in printed(result_of(fleet()), width=40).splitlines()
+
+
+def test_the_targets_figures_say_their_window() -> None:
+    """They cover whole seconds: more requests than polls were sent is no contradiction."""
+    assert "requests in 60 s (whole seconds), p95 handler" in printed(result_of(fleet()), width=120)
 
 
 @pytest.mark.parametrize("width", [80, 120])

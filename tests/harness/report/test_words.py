@@ -130,7 +130,14 @@ def test_names_are_joined_as_prose(items: list[str], expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("no poll", "No poll."), ("Done.", "Done."), ("", ""), ("why?", "Why?")]
+    ("text", "expected"),
+    [
+        ("no poll", "No poll."),
+        ("Done.", "Done."),
+        ("", ""),
+        ("why?", "Why?"),
+        ("http://127.0.0.1/api has 3 agents", "http://127.0.0.1/api has 3 agents."),
+    ],
 )
 def test_a_clause_becomes_a_sentence(text: str, expected: str) -> None:
     assert expected == sentence(text)
