@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -215,15 +216,8 @@ def _claim(listening: Listening) -> Iterator[socket.socket]:
 def _announcer(claimed: socket.socket, listening: Listening) -> Iterator[Callable[[], None]]:
     """Yield what tells the world that the server answers; the ready file is there exactly as long as it does."""
     file = listening.ready_file
-    if file is not None and not os.access(file.parent, os.W_OK):
-        raise HarnessError(
-            explain(
-                "option", "--ready-file", fault="its folder can't be written", got=file, need="an existing folder"
-            )
-        )
     if file is not None:
-        # Left over by a server that was killed: whoever waits would take it for ours.
-        file.unlink(missing_ok=True)
+        _clear(file)
     url = _url(claimed)
 
     def announce() -> None:
@@ -239,6 +233,23 @@ def _announcer(claimed: socket.socket, listening: Listening) -> Iterator[Callabl
     finally:
         if file is not None:
             file.unlink(missing_ok=True)
+
+
+def _clear(file: Path) -> None:
+    """Make room for the ready file: one left over by a server that was killed would be taken for ours."""
+    if not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
+        raise _no_ready_file("its folder can't be written", file, need="an existing folder")
+    try:
+        # A folder can't be replaced, and a device or a pipe must not be: as root, it would be gone.
+        if file.exists() and not file.is_file():
+            raise _no_ready_file("not a file", file, need="a path that is free, or a file's")
+        file.unlink(missing_ok=True)
+    except OSError as fault:
+        raise _no_ready_file(f"can't be replaced: {fault.strerror}", file) from fault
+
+
+def _no_ready_file(fault: str, file: Path, *, need: str | None = None) -> HarnessError:
+    return HarnessError(explain("option", "--ready-file", fault=fault, got=file, need=need))
 
 
 def _url(claimed: socket.socket) -> str:

@@ -14,9 +14,11 @@ from urllib.request import urlopen
 
 import pytest
 
+import harness
 from harness.backend import serving
 from harness.backend.seed import seed
 from harness.backend.server import Listening
+from harness.errors import ExitCode, HarnessError
 
 TIMEOUT_S = 40.0
 
@@ -224,3 +226,60 @@ def test_a_ready_file_nobody_can_write_is_said_in_one_line(start: Callable[..., 
         f"harness: option '--ready-file': its folder can't be written, got {file}, need an existing folder\n"
     )
     assert (1, expected) == failure(start, "--ready-file", str(file))
+
+
+def refused_ready_file(file: Path) -> str:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as claimed,
+        pytest.raises(HarnessError) as caught,
+        serving._announcer(claimed, Listening(ready_file=file)),
+    ):
+        pass
+    assert ExitCode.OWN_ERROR == caught.value.exit_code
+    return str(caught.value)
+
+
+def test_a_ready_file_below_a_file_is_said_in_one_line(start: Callable[..., Server], tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    file = tmp_path / "notes" / "ready.json"
+    expected = f"option '--ready-file': its folder can't be written, got {file}, need an existing folder"
+    assert (1, f"harness: {expected}\n") == failure(start, "--ready-file", str(file))
+    assert expected == refused_ready_file(file)
+    assert "mine" == (tmp_path / "notes").read_text()
+
+
+def test_a_ready_file_that_is_a_folder_or_a_pipe_is_left_as_it_is(tmp_path: Path) -> None:
+    """A device would be deleted as well, by a user who may."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for file in (Path("/"), Path(), tmp_path, pipe):
+        assert (
+            f"option '--ready-file': not a file, got {file}, need a path that is free, or a file's"
+            == refused_ready_file(file)
+        )
+    assert pipe.is_fifo()
+
+
+def test_a_ready_file_with_too_long_a_name_is_said_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / ("x" * 300)
+    assert f"option '--ready-file': can't be replaced: File name too long, got {file}" == refused_ready_file(file)
+
+
+def test_a_working_directory_that_is_gone_is_said_in_one_line(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from harness.backend.__main__ import main;"
+        "os.rmdir(os.getcwd()); sys.argv[1:] = ['--port', '0']; sys.exit(main())"
+    )
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=gone,
+        env={**os.environ, "PYTHONPATH": str(Path(harness.__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    expected = "harness: working directory: can't be used: No such file or directory\n"
+    assert (1, "", expected) == (done.returncode, done.stdout, done.stderr)
