@@ -21,6 +21,10 @@ DEFAULT_AGENTS = 50
 DEFAULT_DEPLOYMENTS = 100_000
 DEFAULT_SEED = 1
 
+MOST_AGENTS = 1_000_000
+MOST_DEPLOYMENTS = 100_000_000
+"""Some twenty minutes, going by docs/reference-master.md; more is a slip of the finger."""
+
 _BAR_AFTER_S = 2.0
 
 
@@ -43,8 +47,8 @@ def seed(
 
     Args:
         database_url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
-        agents: fleet size, ≥ 1; ids ``agent-0001`` and on.
-        deployments: rows, ≥ 0; see `harness.backend.population.deployment_blocks` for their mix.
+        agents: fleet size, 1..1,000,000; ids ``agent-0001`` and on.
+        deployments: rows, 0..100,000,000; see `harness.backend.population.deployment_blocks` for their mix.
         seed: source of every choice, ≥ 0.
         instant: end of the made-up history, aware; the first of January 2026 when None.
         progress: called with deployments written and deployments to write.
@@ -53,9 +57,10 @@ def seed(
         UsageError: a count or the URL is out of its range.
         HarnessError: the database can't be reached or written, or holds what is not ours.
     """
-    _check(agents, "--agents", least=1)
-    _check(deployments, "--deployments", least=0)
-    _check(seed, "--seed", least=0)
+    _check(agents, "--agents", least=1, most=MOST_AGENTS)
+    _check(deployments, "--deployments", least=0, most=MOST_DEPLOYMENTS)
+    if seed < 0:
+        raise UsageError(explain("option", "--seed", fault="too small", got=seed, need="0 or more"))
     # SQLAlchemy and NumPy take a third of a second to import, which `harness --help` must not.
     from harness.backend.filling import fill
     from harness.backend.population import SEED_INSTANT
@@ -112,9 +117,9 @@ def _describe(report: "SeedReport") -> str:
     return f"seeded in {format_duration(report.elapsed_s)}: the database holds {held}"
 
 
-def _check(value: int, option: str, *, least: int) -> None:
-    if value < least:
-        raise UsageError(explain("option", option, fault="too small", got=value, need=f"{least} or more"))
+def _check(value: int, option: str, *, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise UsageError(explain("option", option, fault="out of range", got=value, need=f"{least}..{most}"))
 
 
 @contextmanager

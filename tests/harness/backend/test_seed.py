@@ -152,8 +152,13 @@ def test_progress_is_told_up_to_the_end(database_url: str, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ({"agents": 0}, "option '--agents': too small, got 0, need 1 or more"),
-        ({"deployments": -1}, "option '--deployments': too small, got -1, need 0 or more"),
+        ({"agents": 0}, "option '--agents': out of range, got 0, need 1..1000000"),
+        ({"agents": 1_000_001}, "option '--agents': out of range, got 1000001, need 1..1000000"),
+        ({"deployments": -1}, "option '--deployments': out of range, got -1, need 0..100000000"),
+        (
+            {"deployments": 100_000_001},
+            "option '--deployments': out of range, got 100000001, need 0..100000000",
+        ),
         ({"seed": -1}, "option '--seed': too small, got -1, need 0 or more"),
     ],
 )
