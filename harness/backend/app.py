@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response, status
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -17,10 +18,12 @@ from harness import __version__
 from harness.backend.config import BackendConfig
 from harness.backend.database import Database, make_engine, one_line
 from harness.backend.faults import Faults
+from harness.backend.limit import BodyLimit
 from harness.backend.operations import ConflictError, NotFoundError
 from harness.backend.routes import agents_router, deployments_router, polled_router
 from harness.backend.sightings import Sightings
 from harness.clock import Clock, SystemClock
+from harness.urls import without_secrets
 from monitoring import Settings, instrument
 
 _log = logging.getLogger(__name__)
@@ -66,7 +69,8 @@ def create_app(config: BackendConfig, *, clock: Clock | None = None) -> FastAPI:
     app.include_router(polled_router(database, used_clock, sightings, faults))
     app.include_router(deployments_router(database, used_clock))
     app.include_router(agents_router(database, used_clock))
-    _answer_errors(app)
+    _answer_errors(app, engine.url)
+    app.add_middleware(BodyLimit)
     instrument(app, engine=engine, settings=_monitoring(config))
     return app
 
@@ -76,7 +80,7 @@ def _monitoring(config: BackendConfig) -> Settings:
     return Settings.load(service_version=__version__, log_dir=config.log_dir, server_timing=True)
 
 
-def _answer_errors(app: FastAPI) -> None:
+def _answer_errors(app: FastAPI, url: URL) -> None:
     @app.exception_handler(NotFoundError)
     async def not_found(_request: Request, fault: NotFoundError) -> JSONResponse:
         return JSONResponse({"detail": str(fault)}, status.HTTP_404_NOT_FOUND)
@@ -89,12 +93,14 @@ def _answer_errors(app: FastAPI) -> None:
     async def invalid(_request: Request, fault: RequestValidationError) -> Response:
         # FastAPI's own handler fails on input with half a surrogate pair, which JSON can hold and UTF-8 can't;
         # json.dumps writes it back as it came, in escapes.
-        body = json.dumps({"detail": jsonable_encoder(fault.errors())})
+        # What was sent isn't sent back: it may be long.
+        errors = [{key: told for key, told in error.items() if key != "input"} for error in fault.errors()]
+        body = json.dumps({"detail": jsonable_encoder(errors)})
         return Response(body, status.HTTP_422_UNPROCESSABLE_CONTENT, media_type="application/json")
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(PoolTimeoutError)
     async def unavailable(_request: Request, fault: OperationalError | PoolTimeoutError) -> JSONResponse:
         # The text of the fault names hosts and statements: it is for the log, not for the client.
-        _log.error("database unavailable: %s", one_line(fault))
+        _log.error("database unavailable: %s", without_secrets(one_line(fault), url))
         return JSONResponse({"detail": "the database does not answer"}, status.HTTP_503_SERVICE_UNAVAILABLE)

@@ -12,9 +12,14 @@ from harness.backend.states import DeploymentStatus
 _LARGEST_ROW_ID = 2**63 - 1
 _LARGEST_OFFSET = 2**31 - 1
 
+# Controls, marks that change the direction of text or have no width, and line separators: two names that look the
+# same, or a log line that reads otherwise than it is.
+_UNSEEN = r"\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}"
+
 # Ids stand in paths and log lines; a NUL, which PostgreSQL can't store, is kept out on the way.
 _ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"
-_PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f]+$"
+_PRINTABLE_PATTERN = rf"^[^{_UNSEEN}]*[^{_UNSEEN}\p{{Z}}][^{_UNSEEN}]*$"
+"""Nothing unseen, and something besides spaces."""
 _TEXT_PATTERN = r"^[^\x00]*$"
 
 Id = Annotated[str, StringConstraints(pattern=_ID_PATTERN, min_length=1, max_length=NAME_LENGTH)]

@@ -38,6 +38,7 @@ _UNKNOWN_AGENT: Responses = {404: {"model": Problem, "description": "No such age
 _UNKNOWN_DEPLOYMENT: Responses = {404: {"model": Problem, "description": "No such deployment."}}
 _TAKEN: Responses = {409: {"model": Problem, "description": "The id or the name is taken."}}
 _ILLEGAL: Responses = {409: {"model": Problem, "description": "The change is not legal from the present state."}}
+_TOO_LARGE: Responses = {413: {"model": Problem, "description": "The body is larger than 1 MB."}}
 _UNAVAILABLE: Responses = {503: {"model": Problem, "description": "The database does not answer."}}
 
 
@@ -45,7 +46,7 @@ def agents_router(database: Database, clock: Clock) -> APIRouter:
     """Return the endpoints about agents."""
     router = APIRouter(prefix="/api/agents", tags=["agents"], responses=_UNAVAILABLE)
 
-    @router.post("", status_code=status.HTTP_201_CREATED, responses=_TAKEN)
+    @router.post("", status_code=status.HTTP_201_CREATED, responses=_TAKEN | _TOO_LARGE)
     async def register_agent(body: AgentRegistration) -> AgentAnswer:
         """Register an agent."""
 
@@ -73,7 +74,7 @@ def deployments_router(database: Database, clock: Clock) -> APIRouter:
     """Return the endpoints about deployments, but for the polled one."""
     router = APIRouter(prefix="/api/deployments", tags=["deployments"], responses=_UNAVAILABLE)
 
-    @router.post("", status_code=status.HTTP_201_CREATED, responses=_UNKNOWN_AGENT)
+    @router.post("", status_code=status.HTTP_201_CREATED, responses=_UNKNOWN_AGENT | _TOO_LARGE)
     async def create_deployment(body: DeploymentOrder, response: Response) -> DeploymentAnswer:
         """Order a deployment; it starts pending."""
 
@@ -113,7 +114,7 @@ def deployments_router(database: Database, clock: Clock) -> APIRouter:
             deployment=DeploymentAnswer(**deployment), events=[EventAnswer(**event) for event in events]
         )
 
-    @router.post("/{deployment_id}/progress", responses=_UNKNOWN_DEPLOYMENT | _ILLEGAL)
+    @router.post("/{deployment_id}/progress", responses=_UNKNOWN_DEPLOYMENT | _ILLEGAL | _TOO_LARGE)
     async def report_progress(deployment_id: DeploymentIdPath, body: ProgressReport) -> DeploymentAnswer:
         """Report a deployment's progress. Of several reports of one change, one wins; the others get 409."""
 

@@ -1,7 +1,7 @@
 """The endpoints, on both databases: what they answer, what they refuse, and what they tell about themselves."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -223,6 +223,11 @@ INVALID = [
     ("/api/agents", {"name": ""}),
     ("/api/agents", {"name": "x" * 65}),
     ("/api/agents", {"name": "line\nbreak"}),
+    *(("/api/agents", {"name": name}) for name in ("  ", "\u00a0", "\u3000 ", "\u3164", "\u200b")),
+    *(
+        ("/api/agents", {"name": f"edge{unseen}1"})
+        for unseen in "\x00\x1f\x7f\x85\u200b\u200f\u202e\u2028\u2066\ufeff"
+    ),
     ("/api/agents", {"name": "ok", "id": "with space"}),
     ("/api/agents", {"name": "ok", "colour": "red"}),
     ("/api/agents", {}),
@@ -241,6 +246,50 @@ def test_an_invalid_body_is_refused_with_the_place_that_is_wrong(master: Master)
         answer = master.post(path, body)
         assert 422 == answer.status_code, body
         assert answer.json()["detail"][0]["loc"][0] in {"body", "path"}
+
+
+def test_names_in_any_script_are_fine(master: Master) -> None:
+    for name in ("edge 1", "Zürich-七", "e\u0301", "محطة"):
+        answer = master.post("/api/agents", {"name": name})
+        assert (201, name) == (answer.status_code, answer.json()["name"])
+
+
+def test_what_was_sent_is_not_sent_back(master: Master) -> None:
+    for path, body in (("/api/agents", {"name": "geheim" * 100}), ("/api/agents", ["geheim"])):
+        answer = master.post(path, body)
+        assert 422 == answer.status_code
+        assert {"loc", "msg", "type"} <= set(answer.json()["detail"][0])
+        assert "geheim" not in answer.text
+
+
+TOO_LARGE = (413, {"detail": "the body is larger than 1000000 bytes"})
+
+
+def test_a_body_above_the_limit_is_refused_and_one_at_it_is_read(master: Master) -> None:
+    for length, expected in ((1_000_000, 201), (1_000_001, 413)):
+        content = b'{"name": "edge 1"}'.ljust(length)
+        answer = master.send("POST", "/api/agents", content=content, headers={"Content-Type": "application/json"})
+        assert expected == answer.status_code
+    assert TOO_LARGE == (answer.status_code, answer.json())
+
+
+def test_a_body_of_undeclared_length_is_read_up_to_the_limit(master: Master) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for number in range(1000):
+            sent.append(number)
+            yield b" " * 10_000
+
+    sent: list[int] = []
+    answer = master.send("POST", "/api/agents", content=parts(), headers={"Content-Type": "application/json"})
+    assert TOO_LARGE == (answer.status_code, answer.json())
+    assert 101 == len(sent)
+
+
+def test_a_declared_length_above_the_limit_is_refused_unread(master: Master) -> None:
+    for length in ("1000001", "9" * 5000):
+        headers = {"Content-Type": "application/json", "Content-Length": length}
+        answer = master.send("POST", "/api/agents", content=b"{}", headers=headers)
+        assert TOO_LARGE == (answer.status_code, answer.json())
 
 
 def test_bytes_that_are_no_text_or_json_are_refused_too(master: Master) -> None:
@@ -334,12 +383,12 @@ def test_the_openapi_document_tells_every_answer(master: Master) -> None:
         for method, operation in operations.items()
     }
     assert {
-        "POST /api/agents": {"201", "409", "422", "503"},
+        "POST /api/agents": {"201", "409", "413", "422", "503"},
         "GET /api/agents": {"200", "422", "503"},
-        "POST /api/deployments": {"201", "404", "422", "503"},
+        "POST /api/deployments": {"201", "404", "413", "422", "503"},
         "GET /api/deployments": {"200", "422", "503"},
         "GET /api/deployments/{deployment_id}": {"200", "404", "422", "503"},
-        "POST /api/deployments/{deployment_id}/progress": {"200", "404", "409", "422", "503"},
+        "POST /api/deployments/{deployment_id}/progress": {"200", "404", "409", "413", "422", "503"},
         "GET /api/deployments/pending/{agent_id}": {"200", "404", "422", "503"},
     } == told
     assert {"/api/health", "/api/metrics", "/api/metrics/pending-deployments"} <= set(document["paths"])
