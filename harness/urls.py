@@ -1,8 +1,8 @@
 """
 Database URLs where people see them: what may be shown, and what must not stand in an error text.
 
-SQLAlchemy masks the password before the host only. libpq takes secrets in the query as well, and a password with an
-unescaped ``@`` is cut there: its rest becomes part of the host.
+SQLAlchemy masks the password before the host only. libpq takes secrets in the query as well, and a password
+with an unescaped ``@`` is cut there: its rest becomes part of the host.
 """
 
 from collections.abc import Iterator

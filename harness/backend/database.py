@@ -139,8 +139,8 @@ def check_url(database_url: str) -> URL:
         The URL, with the driver that will be used.
 
     Raises:
-        UsageError: it is none, names a database or driver that the master can't use, or a database in memory; has a
-            password that isn't escaped; or, for SQLite, has more than a path.
+        UsageError: it is none, names a database or driver that the master can't use, or a database in memory; has
+            a password that isn't escaped; or, for SQLite, has more than a path.
     """
     try:
         url = make_url(database_url)
@@ -212,7 +212,7 @@ def _bad_url(url: URL, fault: str, *, got: str | None = None) -> UsageError:
 
 def _check_sqlite(url: URL) -> None:
     if url.host or url.username or url.port:
-        raise _bad_url(url, "a SQLite database has no host and no user, and its path follows three slashes")
+        raise _bad_url(url, "a SQLite database has no host and no user")
     if url.query:
         # The driver takes a few parameters, and warns of those it doesn't know; the master's own would be undone.
         raise _bad_url(url, "parameters after a question mark are not supported for SQLite")
