@@ -53,7 +53,8 @@ def look_at_indexes(database_url: str, statements: Sequence[str]) -> IndexState:
         MonitoringError: the database can't be reached.
     """
     url = _url(database_url)
-    shown = url.render_as_string(hide_password=True)
+    # libpq takes passwords in the query as well: none of it is shown.
+    shown = url.set(query={}).render_as_string(hide_password=True)
     try:
         engine = create_engine(_read_only(url), poolclass=NullPool)
         with engine.connect() as connection:
@@ -63,7 +64,7 @@ def look_at_indexes(database_url: str, statements: Sequence[str]) -> IndexState:
             explain("database", shown, fault=f"no driver ({error})", remedy="its package, or harness indexes")
         ) from error
     except (SQLAlchemyError, sqlite3.Error) as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        reason = _without_secrets(str(getattr(error, "orig", None) or error).partition("\n")[0], url)
         raise MonitoringError(
             explain("database", shown, fault=f"can't be asked ({reason})", remedy="the URL that the service uses")
         ) from error
@@ -77,6 +78,14 @@ def _url(database_url: str) -> URL:
         raise UsageError(
             explain("option", "--database-url", fault="not understood", need="a form such as sqlite:///master.db")
         ) from error
+
+
+def _without_secrets(text: str, url: URL) -> str:
+    secrets = [str(url.password)] if url.password else []
+    secrets += [str(value) for name, value in url.query.items() if "pass" in name]
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _read_only(url: URL) -> URL:

@@ -167,3 +167,11 @@ def test_a_server_that_is_not_there_and_no_password_in_the_error() -> None:
         look_at_indexes("postgresql+asyncpg://user:secret@127.0.0.1:1/x", [])
     assert str(error.value).startswith("database 'postgresql+asyncpg://user:***@127.0.0.1:1/x': can't be asked (")
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("secret", ["u@127.0.0.1:1/x?password=hunter2", "u:hunter2@127.0.0.1:1/x"])
+def test_a_password_is_shown_nowhere(secret: str) -> None:
+    """libpq takes one in the query too, which SQLAlchemy's own masking leaves as it is."""
+    with pytest.raises(MonitoringError) as refusal:
+        look_at_indexes(f"postgresql+psycopg://{secret}", [])
+    assert "hunter2" not in str(refusal.value)
