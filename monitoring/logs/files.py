@@ -24,7 +24,8 @@ CHUNK_BYTES: Final = 1 << 17
 
 _LOCK_PATIENCE_S: Final = 1.0
 _PAUSE_S: Final = 0.001
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 200
+"""Writers that rotate as fast as they can may do so between any two looks; a few times in a row is no rarity."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,7 +121,11 @@ def open_together(
     current, locked = _open_current(path, stack, unreadable, sleep)
     opened: list[LogFile | None] = []
     try:
-        opened += [_open(rotated, stack, unreadable) for rotated in rotated_files(path)]
+        for _ in range(_ATTEMPTS):
+            opened = [_open(rotated, stack, unreadable) for rotated in rotated_files(path)]
+            if None not in opened or unreadable:
+                break
+            # Gone between being listed and opened: compressed meanwhile, which waits for no lock. Look again.
     except OSError as fault:
         unreadable.append(f"{path.parent}: {fault.strerror or fault}")
     if locked and current is not None:
