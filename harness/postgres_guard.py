@@ -61,6 +61,7 @@ def main() -> int:
         _answer({"ready": False, "fault": str(fault)})
         return 1
     except _OwnerGoneError:
+        # What it waits for: the server goes with its owner, below.
         pass
     finally:
         if server is not None:

@@ -70,6 +70,7 @@ def serve(config: BackendConfig, listening: Listening) -> int:
                 else:
                     _serve_together(config, listening.workers, claimed, announce)
     except _StoppedError:
+        # Told to stop before it served: that is an end, and no fault.
         pass
     return 0
 
