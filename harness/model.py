@@ -409,6 +409,10 @@ class Gate:
         quantile: q in (0, 1]; None for metrics that are no distribution.
         tolerance_ratio: how far ``near`` may lie from the limit, relative to it.
         confidence: of the interval that decides, 0.5..1.
+        against_baseline: whether `limit` is the largest allowed change for the worse against the baseline, as a
+            ratio (0.10 for +10 %); `unit` is then ``ratio``.
+        on_inconclusive: ``fail`` lets an inconclusive finding decide the verdict, ``pass`` lets it pass.
+        abort_on_fail: whether a run may be ended early once this gate has surely failed.
     """
 
     name: str
@@ -420,6 +424,9 @@ class Gate:
     quantile: float | None = None
     tolerance_ratio: float | None = None
     confidence: float = 0.95
+    against_baseline: bool = False
+    on_inconclusive: str = "fail"
+    abort_on_fail: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
