@@ -9,7 +9,7 @@ All times named ``*_s`` inside a run are seconds since the run's origin, the ins
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from monitoring.histogram import Histogram
@@ -56,6 +56,10 @@ class Sample:
         new_connection: whether a TCP connection was opened for it; None when unknown.
         request_id: the ``X-Request-ID`` it carried, to be found again in the target's logs.
         server: the target's own timing of it; None when it gave none.
+        extra: whether it was sent besides the schedule: a retry, or a burst that a behaviour asked for. Its
+            intended start is the instant that was asked for.
+        connect_s: what opening its connection took, the TLS handshake included [s]; None where none was opened,
+            or nobody measured it.
     """
 
     agent: str
@@ -70,6 +74,8 @@ class Sample:
     new_connection: bool | None
     request_id: str | None
     server: ServerTiming | None = None
+    extra: bool = False
+    connect_s: float | None = None
 
     @property
     def response_time_s(self) -> float:
@@ -103,6 +109,8 @@ class SampleHeader:
         phase_model: ``uniform``, ``random`` or ``sync``.
         jitter_ratio: longest delay of a single poll by chance, as a share of the interval.
         warnings: what a person should know of the fleet, one sentence each.
+        shape: name of the `harness.shape.Shape` that says when each agent takes part.
+        shape_parameters: its numbers.
     """
 
     schema_version: int
@@ -115,6 +123,32 @@ class SampleHeader:
     phase_model: str
     jitter_ratio: float = 0.0
     warnings: tuple[str, ...] = ()
+    shape: str = "steady"
+    shape_parameters: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pickup:
+    """
+    One deployment's way from the operator who ordered it to the agent that is to carry it out.
+
+    Args:
+        deployment: its number on the target, as text.
+        agent: id of the agent that it is for.
+        created_s: when the target had answered that it is created [s since the run's origin].
+        fetched_s: when the answer to the agent's poll that first held it was read [s since the run's origin];
+            None when no poll had held it by the end of the run.
+    """
+
+    deployment: str
+    agent: str
+    created_s: float
+    fetched_s: float | None
+
+    @property
+    def time_to_pickup_s(self) -> float | None:
+        """From created to fetched [s]; None for one that was not fetched."""
+        return None if self.fetched_s is None else self.fetched_s - self.created_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

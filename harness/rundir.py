@@ -7,6 +7,7 @@ The run directory: which files a run leaves, and how they are written and read.
         run.json         the Run record
         samples.jsonl    a SampleHeader, then one Sample a line, streamed while the agents poll
         generator.jsonl  one GeneratorTick a line
+        pickups.jsonl    one Pickup a line, where deployments were ordered during the run
         server.json      the target's own figures for the measured window, as it answered them
         evidence.json    the Reading: those figures, query plans, how the target ended
         result.json      the Result: summary, verdict, server's figures
@@ -31,7 +32,7 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from harness.errors import HarnessError, explain
-from harness.model import SCHEMA_VERSION, GeneratorTick, Reading, Result, Run, Sample, SampleHeader
+from harness.model import SCHEMA_VERSION, GeneratorTick, Pickup, Reading, Result, Run, Sample, SampleHeader
 from monitoring.histogram import Histogram
 
 PARTIAL_SUFFIX = ".partial"
@@ -62,6 +63,11 @@ class RunDirectory:
     def generator(self) -> Path:
         """The generator's health, one tick a line."""
         return self.path / "generator.jsonl"
+
+    @property
+    def pickups(self) -> Path:
+        """How deployments came to their agents, one a line; only in runs that order some."""
+        return self.path / "pickups.jsonl"
 
     @property
     def server(self) -> Path:
@@ -269,6 +275,21 @@ def read_ticks(path: Path) -> tuple[GeneratorTick, ...]:
             except msgspec.DecodeError:
                 continue
     return tuple(ticks)
+
+
+def read_pickups(path: Path) -> tuple[Pickup, ...]:
+    """Read the pickups, leaving out a torn last line; empty for no file."""
+    if not path.exists():
+        return ()
+    pickups: list[Pickup] = []
+    decoder = msgspec.json.Decoder(Pickup)
+    with _open(path) as file:
+        for line in file:
+            try:
+                pickups.append(decoder.decode(line))
+            except msgspec.DecodeError:
+                continue
+    return tuple(pickups)
 
 
 def _header(line: bytes, path: Path) -> SampleHeader:

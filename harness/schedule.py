@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from harness.errors import UsageError, explain
 from harness.model import SampleHeader
+from harness.shape import Shape, shape_of
 
 _US_PER_S = 1_000_000
 _SHORTEST_INTERVAL_S = 0.001
@@ -149,7 +150,7 @@ class Schedule:
 
 def intended_in_window(header: SampleHeader, start_s: float, end_s: float) -> int:
     """
-    Return how many polls the schedule of a stored run wanted in a window.
+    Return how many polls the schedule of a stored run wanted in a window, of agents that took part just then.
 
     Args:
         header: first line of its samples file.
@@ -166,7 +167,29 @@ def intended_in_window(header: SampleHeader, start_s: float, end_s: float) -> in
         phase_model=header.phase_model,
         jitter_ratio=header.jitter_ratio,
     )
-    return schedule.count_between(start_s, end_s)
+    return count_in_shape(schedule, shape_of(header), start_s, end_s)
+
+
+def count_in_shape(schedule: Schedule, shape: Shape, start_s: float, end_s: float) -> int:
+    """
+    Return how many polls are meant to start in a window by agents that take part.
+
+    Args:
+        schedule: when each agent polls.
+        shape: when each agent takes part.
+        start_s: first instant of the window [s since the run's origin].
+        end_s: the instant after it [s since the run's origin].
+
+    Returns:
+        The number of intended starts in [start_s, end_s) that lie in a window of their agent.
+    """
+    if shape.is_steady:
+        return schedule.count_between(start_s, end_s)
+    return sum(
+        schedule.count_between(max(start_s, from_s), min(end_s, until_s), agent_index=index)
+        for index in range(schedule.agents)
+        for from_s, until_s in shape.windows(index)
+    )
 
 
 def _check(schedule: Schedule) -> None:
