@@ -1,10 +1,10 @@
 """What the endpoints take and answer, checked at the edge and documented in the OpenAPI document."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from harness.backend.models import ARTIFACT_LENGTH, MESSAGE_LENGTH, NAME_LENGTH
 from harness.backend.states import DeploymentStatus
@@ -27,6 +27,16 @@ Name = Annotated[str, StringConstraints(pattern=_PRINTABLE_PATTERN, max_length=N
 Artifact = Annotated[str, StringConstraints(pattern=_PRINTABLE_PATTERN, max_length=ARTIFACT_LENGTH)]
 Message = Annotated[str, StringConstraints(pattern=_TEXT_PATTERN, max_length=MESSAGE_LENGTH)]
 
+
+def _in_utc(instant: datetime) -> datetime:
+    """Return an instant in UTC; the first and last hours of the calendar have none in every zone."""
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the calendar in UTC") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 AgentIdPath = Annotated[Id, Path(description="Id of a registered agent.")]
 DeploymentIdPath = Annotated[int, Path(ge=1, le=_LARGEST_ROW_ID, description="Number of a deployment.")]
 LimitQuery = Annotated[int, Query(ge=1, le=1000, description="Most rows to answer.")]
@@ -98,6 +108,13 @@ class DeploymentsAnswer(_Answer):
 
     deployments: list[DeploymentAnswer]
     more: bool = Field(description="Whether there is a next page.")
+
+
+class CountAnswer(_Answer):
+    """How many deployments are in a state."""
+
+    status: DeploymentStatus
+    count: int
 
 
 class PendingAnswer(_Answer):

@@ -64,11 +64,15 @@ def register_agent(connection: Connection, *, agent_id: str, name: str, now: dat
     return row
 
 
-def list_agents(connection: Connection, *, limit: int, offset: int) -> Page:
-    """Return a page of the agents, ordered by id."""
-    total = connection.execute(select(func.count()).select_from(Agent)).scalar_one()
-    statement = select(*Agent.__table__.columns).order_by(Agent.id).limit(limit).offset(offset)
-    rows = _rows(connection, statement)
+def list_agents(connection: Connection, *, name: str | None, limit: int, offset: int) -> Page:
+    """Return a page of the agents, ordered by id; the one of a name where given."""
+    count = select(func.count()).select_from(Agent)
+    statement = select(*Agent.__table__.columns).order_by(Agent.id)
+    if name is not None:
+        count = count.where(Agent.name == name)
+        statement = statement.where(Agent.name == name)
+    total = connection.execute(count).scalar_one()
+    rows = _rows(connection, statement.limit(limit).offset(offset))
     return Page(rows=rows, total=total, more=offset + len(rows) < total)
 
 
@@ -96,15 +100,32 @@ def create_deployment(
     return {"id": key[0] if key is not None else None, **row}
 
 
+def count_deployments(connection: Connection, status: DeploymentStatus) -> int:
+    """Return how many deployments are in a state."""
+    statement = select(func.count()).select_from(Deployment).where(Deployment.status == status)
+    return connection.execute(statement).scalar_one()
+
+
 def list_deployments(
-    connection: Connection, *, agent_id: str | None, status: DeploymentStatus | None, limit: int, offset: int
+    connection: Connection,
+    *,
+    agent_id: str | None,
+    status: DeploymentStatus | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    offset: int,
 ) -> Page:
-    """Return a page of the deployments, the newest first, of one agent or status where given."""
+    """Return a page of the deployments, the newest first, of one agent, state or time of creation where given."""
     statement = select(*DEPLOYMENT_COLUMNS).order_by(Deployment.created_at.desc(), Deployment.id.desc())
     if agent_id is not None:
         statement = statement.where(Deployment.agent_id == agent_id)
     if status is not None:
         statement = statement.where(Deployment.status == status)
+    if since is not None:
+        statement = statement.where(Deployment.created_at >= since)
+    if until is not None:
+        statement = statement.where(Deployment.created_at < until)
     # One row too many tells whether there is more; counting a million rows would take longer than the page.
     rows = _rows(connection, statement.limit(limit + 1).offset(offset))
     return Page(rows=rows[:limit], total=None, more=len(rows) > limit)

@@ -13,6 +13,7 @@ from harness.backend.bodies import (
     AgentIdPath,
     AgentRegistration,
     AgentsAnswer,
+    CountAnswer,
     DeploymentAnswer,
     DeploymentHistoryAnswer,
     DeploymentIdPath,
@@ -20,7 +21,9 @@ from harness.backend.bodies import (
     DeploymentsAnswer,
     EventAnswer,
     Id,
+    Instant,
     LimitQuery,
+    Name,
     OffsetQuery,
     PendingAnswer,
     Problem,
@@ -58,11 +61,15 @@ def agents_router(database: Database, clock: Clock) -> APIRouter:
         return AgentAnswer(**await database.write(work))
 
     @router.get("")
-    async def list_agents(limit: LimitQuery = 100, offset: OffsetQuery = 0) -> AgentsAnswer:
+    async def list_agents(
+        name: Annotated[Name | None, Query(description="Only the agent of this name.")] = None,
+        limit: LimitQuery = 100,
+        offset: OffsetQuery = 0,
+    ) -> AgentsAnswer:
         """List the registered agents, ordered by id."""
 
         def work(connection: Connection) -> operations.Page:
-            return operations.list_agents(connection, limit=limit, offset=offset)
+            return operations.list_agents(connection, name=name, limit=limit, offset=offset)
 
         page = await database.read(work)
         return AgentsAnswer(agents=[AgentAnswer(**row) for row in page.rows], total=page.total or 0)
@@ -87,8 +94,11 @@ def deployments_router(database: Database, clock: Clock) -> APIRouter:
 
     @router.get("")
     async def list_deployments(
+        *,
         agent_id: Annotated[Id | None, Query(description="Only this agent's.")] = None,
         status: Annotated[DeploymentStatus | None, Query(description="Only those in this state.")] = None,
+        since: Annotated[Instant | None, Query(description="Only those created at or after this.")] = None,
+        until: Annotated[Instant | None, Query(description="Only those created before this.")] = None,
         limit: LimitQuery = 100,
         offset: OffsetQuery = 0,
     ) -> DeploymentsAnswer:
@@ -96,11 +106,29 @@ def deployments_router(database: Database, clock: Clock) -> APIRouter:
 
         def work(connection: Connection) -> operations.Page:
             return operations.list_deployments(
-                connection, agent_id=agent_id, status=status, limit=limit, offset=offset
+                connection,
+                agent_id=agent_id,
+                status=status,
+                since=since,
+                until=until,
+                limit=limit,
+                offset=offset,
             )
 
         page = await database.read(work)
         return DeploymentsAnswer(deployments=[DeploymentAnswer(**row) for row in page.rows], more=page.more)
+
+    # Before the route of a single deployment, which would take "count" for its number.
+    @router.get("/count")
+    async def count_deployments(
+        status: Annotated[DeploymentStatus, Query(description="The state to count.")],
+    ) -> CountAnswer:
+        """Count the deployments in one state."""
+
+        def work(connection: Connection) -> int:
+            return operations.count_deployments(connection, status)
+
+        return CountAnswer(status=status, count=await database.read(work))
 
     @router.get("/{deployment_id}", responses=_UNKNOWN_DEPLOYMENT)
     async def read_deployment(deployment_id: DeploymentIdPath) -> DeploymentHistoryAnswer:

@@ -139,6 +139,39 @@ def test_deployments_are_listed_newest_first_by_agent_and_state(fleet: Master) -
     assert ([3], False) == listed(status="pending", agent_id="agent-1")
 
 
+def test_deployments_are_listed_by_their_time_of_creation(fleet: Master) -> None:
+    """`since` belongs to the window and `until` does not, in whatever zone they are given."""
+    for _ in range(3):
+        fleet.post("/api/deployments", ORDER)
+    times = [one["created_at"] for one in fleet.get("/api/deployments").json()["deployments"]]
+
+    def listed(**query: str) -> list[str]:
+        return [one["created_at"] for one in fleet.get("/api/deployments", **query).json()["deployments"]]
+
+    assert times[:2] == listed(since=times[1])
+    assert times[2:] == listed(until=times[1])
+    assert times[1:2] == listed(since=times[1], until=times[0])
+    assert times == listed(since=times[2].replace("T12:", "T14:").replace("Z", "+02:00"))
+
+
+def test_deployments_of_a_state_are_counted(fleet: Master) -> None:
+    for _ in range(3):
+        fleet.post("/api/deployments", ORDER)
+    fleet.post("/api/deployments/2/progress", {"status": "cancelled", "reported_by": "operator"})
+    counts = {
+        status.value: fleet.get("/api/deployments/count", status=status.value).json()["count"]
+        for status in DeploymentStatus
+    }
+    assert {"pending": 2, "in_progress": 0, "succeeded": 0, "failed": 0, "cancelled": 1} == counts
+    assert 422 == fleet.get("/api/deployments/count").status_code
+
+
+def test_an_agent_is_found_by_its_name(fleet: Master) -> None:
+    found = fleet.get("/api/agents", name="edge 2").json()
+    assert (["agent-2"], 1) == ([agent["id"] for agent in found["agents"]], found["total"])
+    assert {"agents": [], "total": 0} == fleet.get("/api/agents", name="edge 9").json()
+
+
 def test_progress_is_kept_with_who_said_so_and_when(fleet: Master) -> None:
     fleet.post("/api/deployments", ORDER)
     first = fleet.post("/api/deployments/1/progress", {"status": "in_progress", "reported_by": "agent-1"})
@@ -306,6 +339,10 @@ def test_an_invalid_path_or_query_is_refused(master: Master) -> None:
         "/api/agents?limit=1001",
         "/api/agents?offset=-1",
         "/api/deployments?status=done",
+        "/api/deployments?since=yesterday",
+        "/api/deployments?since=2026-03-01T12:00:00",
+        "/api/deployments?since=0001-01-01T00:00:00%2B14:00",
+        "/api/deployments/count?status=done",
         "/api/deployments/pending/with%20space",
         "/api/deployments/pending/nul%00",
         "/api/deployments/pending/" + "x" * 65,
@@ -387,6 +424,7 @@ def test_the_openapi_document_tells_every_answer(master: Master) -> None:
         "GET /api/agents": {"200", "422", "503"},
         "POST /api/deployments": {"201", "404", "413", "422", "503"},
         "GET /api/deployments": {"200", "422", "503"},
+        "GET /api/deployments/count": {"200", "422", "503"},
         "GET /api/deployments/{deployment_id}": {"200", "404", "422", "503"},
         "POST /api/deployments/{deployment_id}/progress": {"200", "404", "409", "413", "422", "503"},
         "GET /api/deployments/pending/{agent_id}": {"200", "404", "422", "503"},
