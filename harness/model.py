@@ -280,6 +280,9 @@ class Run:
         dirty: whether tracked files differed from it; None outside a repository.
         harness_version: version of this package.
         ended_s: when the load ended [s since the run's origin]; None for a run that was killed, or still runs.
+        stop: why the gates ended it before its time; None when they did not.
+        settling: whether it was to end as soon as every gate is settled: its gates are then judged by bounds that
+            hold however often one looks.
     """
 
     id: str
@@ -293,6 +296,26 @@ class Run:
     dirty: bool | None
     harness_version: str
     ended_s: float | None = None
+    stop: "EarlyStop | None" = None
+    settling: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyStop:
+    """
+    The gates' word that a run need not go on.
+
+    Args:
+        status: FAIL when a gate with ``abort_on_fail`` has surely failed, PASS when every gate is settled.
+        gates: names of those that decided it.
+        judged_until_s: end of what the decision rests on, and so of the judged window [s since the run's origin].
+        reason: one sentence.
+    """
+
+    status: "Status"
+    gates: tuple[str, ...]
+    judged_until_s: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -435,10 +458,11 @@ class Gate:
 
     Args:
         name: short and unique, such as ``p95`` or ``error-ratio``.
-        metric: what is measured, such as ``response_time``; see `harness.judge.gates`.
-        subject: what it is measured on: a route template or an index name.
+        metric: what is measured, such as ``response_time``; see `harness.judge.catalogue`.
+        subject: what it is measured on: a route template, with or without a method before it
+            (``GET /api/agents``), or an index name.
         limit: the number compared with, in `unit`.
-        unit: ``s``, ``ratio``, ``per_s`` or ``index``.
+        unit: ``s``, ``ratio``, ``per_s``, ``count``, ``number`` (without a unit) or ``index``.
         direction: side on which the metric has to stay.
         quantile: q in (0, 1]; None for metrics that are no distribution.
         tolerance_ratio: how far ``near`` may lie from the limit, relative to it.
@@ -447,6 +471,9 @@ class Gate:
             ratio (0.10 for +10 %); `unit` is then ``ratio``.
         on_inconclusive: ``fail`` lets an inconclusive finding decide the verdict, ``pass`` lets it pass.
         abort_on_fail: whether a run may be ended early once this gate has surely failed.
+        kind: the kind of error or the HTTP status that is counted, such as ``timeout`` or ``5xx``; None for all.
+        optional: whether it may be left out where the target can't give its figures. Otherwise that is an
+            inconclusive finding.
     """
 
     name: str
@@ -461,6 +488,8 @@ class Gate:
     against_baseline: bool = False
     on_inconclusive: str = "fail"
     abort_on_fail: bool = False
+    kind: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -507,10 +536,12 @@ class Coverage:
     Args:
         judged: names of the gates that got an outcome.
         not_judged: name of a gate left out → why.
+        ungated: routes that were requested and that no gate was about, such as ``POST /api/agents``.
     """
 
     judged: tuple[str, ...]
     not_judged: Mapping[str, str]
+    ungated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -518,7 +549,8 @@ class Verdict:
     """
     All findings together.
 
-    `FAIL` beats `INVALID` beats `INCONCLUSIVE` beats `PASS`; nothing judged is `INCONCLUSIVE`.
+    `FAIL` beats `INVALID` beats `INCONCLUSIVE` beats `PASS`; nothing judged is `INCONCLUSIVE`. An inconclusive
+    finding of a gate with ``on_inconclusive = "pass"`` stays what it is and does not count.
     """
 
     status: Status
@@ -559,6 +591,9 @@ class Result:
         indexes: how the database serves the hot queries; empty when it could not be asked.
         verdict: the judgement.
         warnings: what a person should know besides, one sentence each.
+        routes: the figures of the other routes that were requested, by method and template. What the schedule
+            wanted is not known of them: their ``intended`` is what was sent.
+        gates_from: where the gates came from, as text for people; None in results of before that was said.
     """
 
     schema_version: int
@@ -568,3 +603,5 @@ class Result:
     indexes: tuple[IndexEvidence, ...]
     verdict: Verdict
     warnings: tuple[str, ...]
+    routes: Mapping[str, Summary] = field(default_factory=dict)
+    gates_from: str | None = None
