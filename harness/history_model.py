@@ -10,7 +10,7 @@ One run makes one `HistoryRecord`, which is never changed. Everything else here 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.model import Direction, Interval, Status
@@ -35,6 +35,8 @@ class Metric:
         n: observations behind it; None when not known.
         interval: confidence interval of `value`, same unit.
         limit: what a gate compared it with in that run; None without a gate.
+        exceedances: observations beyond `limit`, counted exactly; None where nothing was counted.
+        extra: what the file that it was imported from said besides, as text.
     """
 
     subject: str
@@ -46,6 +48,8 @@ class Metric:
     n: int | None = None
     interval: Interval | None = None
     limit: float | None = None
+    exceedances: int | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,8 @@ class HistoryRecord:
         metrics: its figures.
         distributions: its distributions.
         notes: what a person should know of it, one sentence each.
+        complete: whether the run came to its end; one that did not is no baseline and no point of a series.
+        extra: what the file that it was imported from said besides, as text.
     """
 
     schema_version: int
@@ -118,6 +124,8 @@ class HistoryRecord:
     metrics: tuple[Metric, ...]
     distributions: tuple[Distribution, ...] = ()
     notes: tuple[str, ...] = ()
+    complete: bool = True
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -227,6 +235,7 @@ class Series:
         points: at least one.
         left_out: runs without a usable value: id → why.
         control: whether it is a control: something frozen that tells of the machine alone.
+        notes: what was done to make its points comparable (a unit converted, a name changed), one sentence each.
     """
 
     key: SeriesKey
@@ -236,6 +245,7 @@ class Series:
     points: tuple[Point, ...]
     left_out: Mapping[str, str]
     control: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class ChangeState(StrEnum):

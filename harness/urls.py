@@ -39,13 +39,14 @@ def without_secrets(text: str, url: URL) -> str:
     return text
 
 
-def check_escaped(original: URL | str, url: URL) -> None:
+def check_escaped(original: URL | str, url: URL, *, option: str = "--database-url") -> None:
     """
     Refuse a URL whose password was cut at a character that should have been percent-encoded.
 
     Args:
         original: as it was given.
         url: what SQLAlchemy reads in it.
+        option: where it came from, for the error text.
 
     Raises:
         UsageError: part of the password stands where the host, the database or the query should. Nothing of the
@@ -58,7 +59,7 @@ def check_escaped(original: URL | str, url: URL) -> None:
         raise UsageError(
             explain(
                 "option",
-                "--database-url",
+                option,
                 fault="the password has an unescaped character",
                 remedy="writing it percent-encoded, such as %40 for @",
             )

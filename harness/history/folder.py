@@ -1,0 +1,238 @@
+"""
+A history in a folder, made to be kept in git beside the code.
+
+::
+
+    history/
+        .gitignore                             leaves out the index and files half-written
+        runs/2026-11/20261123T083000Z-3f9a.json     one HistoryRecord each, never changed
+        acceptances/20261123T090000Z-51b0c2aa.json  one Acceptance each
+        notes/20261201T000000Z-0d9e1f77.json        one Note each
+        .index/                                derived from the files; may be deleted at any time
+
+Two machines that add runs write two files, so branches merge without a conflict. A file appears whole or not at
+all: it is written under a temporary name, synced, and linked to its own name, which fails where that is taken.
+"""
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from harness.errors import HarnessError, explain
+from harness.history.records import (
+    UnreadableRecordError,
+    decode_record,
+    encode_record,
+    fault_of,
+    id_is_taken,
+    instant_s,
+    no_such_record,
+)
+from harness.history_model import Acceptance, HistoryRecord, Note
+
+RUNS, ACCEPTANCES, NOTES = "runs", "acceptances", "notes"
+SUFFIX = ".json"
+TEMPORARY_SUFFIX = ".tmp"
+INDEX = ".index"
+
+_IGNORED = f"/{INDEX}/\n*{TEMPORARY_SUFFIX}\n"
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+T = TypeVar("T", HistoryRecord, Acceptance, Note)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderHistory:
+    """A history in a folder; see the head of this module. Methods as in `harness.history.store.History`."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise HarnessError(explain("history", str(self.path), fault="is a file", need="a folder"))
+
+    @property
+    def where(self) -> str:
+        """Return the folder."""
+        return str(self.path)
+
+    def add(self, record: HistoryRecord) -> bool:
+        """Keep the record in the folder of its month."""
+        _check(record)
+        month = datetime.fromtimestamp(instant_s(record.at_utc), UTC).strftime("%Y-%m")
+        return self._write(self.path / RUNS / month, record)
+
+    def scan(self, left_out: dict[str, str], *, distributions: bool = False) -> Iterator[HistoryRecord]:
+        """Yield the records, those under their own name first."""
+        del distributions
+        yield from self._read_all(RUNS, HistoryRecord, left_out)
+        # Read for what can't be read of them.
+        deque(self._read_all(ACCEPTANCES, Acceptance, left_out), maxlen=0)
+        deque(self._read_all(NOTES, Note, left_out), maxlen=0)
+
+    def get(self, record_id: str) -> HistoryRecord:
+        """Read one record."""
+        for record in self.scan({}, distributions=True):
+            if record.id == record_id:
+                return record
+        raise no_such_record(record_id, self.where)
+
+    def acceptances(self) -> tuple[Acceptance, ...]:
+        """Read ``acceptances/``."""
+        return tuple(self._read_all(ACCEPTANCES, Acceptance, {}))
+
+    def notes(self) -> tuple[Note, ...]:
+        """Read ``notes/``."""
+        return tuple(sorted(self._read_all(NOTES, Note, {}), key=lambda note: instant_s(note.at_utc)))
+
+    def add_acceptance(self, acceptance: Acceptance) -> bool:
+        """Keep an acceptance."""
+        _check(acceptance)
+        return self._write(self.path / ACCEPTANCES, acceptance)
+
+    def add_note(self, note: Note) -> bool:
+        """Keep a note."""
+        _check(note)
+        return self._write(self.path / NOTES, note)
+
+    def remove(self, record_ids: Iterable[str]) -> tuple[str, ...]:
+        """Delete the files of these records."""
+        wanted = set(record_ids)
+        gone = []
+        for path in self.files(RUNS):
+            if path.stem in wanted:
+                path.unlink(missing_ok=True)
+                gone.append(path.stem)
+        return tuple(gone)
+
+    def files(self, folder: str) -> list[Path]:
+        """Return the files of one of the three folders, by name; empty where there is none."""
+        pattern = f"*/*{SUFFIX}" if folder == RUNS else f"*{SUFFIX}"
+        return sorted((self.path / folder).glob(pattern), key=lambda path: path.name)
+
+    def _read_all(self, folder: str, kind: type[T], left_out: dict[str, str]) -> Iterator[T]:
+        seen: set[str] = set()
+        strangers = []
+        for path in self.files(folder):
+            record = self._read(path, kind, left_out)
+            if record is None:
+                continue
+            if record.id != path.stem:
+                strangers.append((path, record))
+            elif record.id in seen:
+                left_out[self._name(path)] = f"a second file of record {record.id}"
+            else:
+                seen.add(record.id)
+                yield record
+        # A file under another name is a copy, unless its own file is gone: then it is what is left of it.
+        for path, record in strangers:
+            if record.id in seen:
+                left_out[self._name(path)] = f"a copy of record {record.id}"
+            else:
+                seen.add(record.id)
+                yield record
+
+    def _read(self, path: Path, kind: type[T], left_out: dict[str, str]) -> T | None:
+        try:
+            return decode_record(path.read_bytes(), kind)
+        except UnreadableRecordError as fault:
+            left_out[self._name(path)] = str(fault)
+        except OSError as fault:
+            left_out[self._name(path)] = f"can't be read: {fault.strerror or fault}"
+        return None
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
+
+    def _write(self, folder: Path, record: HistoryRecord | Acceptance | Note) -> bool:
+        path = folder / f"{record.id}{SUFFIX}"
+        content = encode_record(record)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._write_gitignore()
+            is_new = write_new(path, content)
+            if not is_new and path.read_bytes() != content:
+                raise id_is_taken(record.id, self.where)
+        except OSError as fault:
+            raise HarnessError(
+                explain(
+                    "history",
+                    self.where,
+                    fault=f"can't be written: {fault.strerror or fault}",
+                    remedy="another folder with --history, or free space",
+                )
+            ) from fault
+        return is_new
+
+    def _write_gitignore(self) -> None:
+        path = self.path / ".gitignore"
+        if not path.exists():
+            write_new(path, _IGNORED.encode())
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """
+    Write a whole file under a name that is still free.
+
+    Returns:
+        False when the name is taken: that file is left as it is.
+
+    Raises:
+        OSError: the folder can't be written, or the disk is full; nothing is left then.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=TEMPORARY_SUFFIX)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        try:
+            # Unlike a rename, a link never takes the place of a file that is there.
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as fault:
+            if fault.errno not in _NO_LINKS:
+                raise
+            return _write_exclusively(path, content)
+        _sync_folder(path.parent)
+        return True
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_exclusively(path: Path, content: bytes) -> bool:
+    """Write a new file on a file system without links: a machine that dies meanwhile leaves a torn one."""
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    # Some file systems refuse it; the file itself is synced.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _check(record: HistoryRecord | Acceptance | Note) -> None:
+    fault = fault_of(record)
+    if fault is not None:
+        raise HarnessError(explain("record", record.id, fault=fault))

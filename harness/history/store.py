@@ -1,0 +1,118 @@
+"""
+Where records are kept: a folder of files, or a database.
+
+Both keep the same three things (records of runs, acceptances, notes), never change one, and never write over one.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from harness.errors import UsageError, explain
+from harness.history.folder import FolderHistory
+from harness.history.records import instant_s
+from harness.history_model import Acceptance, HistoryRecord, Note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """
+    What a history holds.
+
+    Args:
+        records: by time, the oldest first.
+        left_out: what could not be read: name of the file or row → why.
+    """
+
+    records: tuple[HistoryRecord, ...]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+class History(Protocol):
+    """A store of records. Every method raises `HarnessError` when the store itself can't be read or written."""
+
+    @property
+    def where(self) -> str:
+        """Return where it is, for people: never with a password."""
+
+    def add(self, record: HistoryRecord) -> bool:
+        """
+        Keep a record for good, whole or not at all.
+
+        Returns:
+            True; False when the very same record is there already.
+
+        Raises:
+            HarnessError: another record has its id, or its id or time is none.
+        """
+
+    def scan(self, left_out: dict[str, str], *, distributions: bool = False) -> Iterator[HistoryRecord]:
+        """
+        Yield the records one by one, about in the order of their ids, so that a large history needs little memory.
+
+        Args:
+            left_out: gets what could not be read: name → why.
+            distributions: whether to read these too, which takes several times as long; without, they are empty.
+        """
+
+    def get(self, record_id: str) -> HistoryRecord:
+        """
+        Return one record with its distributions.
+
+        Raises:
+            HarnessError: there is none of this id.
+        """
+
+    def acceptances(self) -> tuple[Acceptance, ...]:
+        """Return what was accepted, by time."""
+
+    def notes(self) -> tuple[Note, ...]:
+        """Return releases and events, by time."""
+
+    def add_acceptance(self, acceptance: Acceptance) -> bool:
+        """Keep an acceptance; as `add`."""
+
+    def add_note(self, note: Note) -> bool:
+        """Keep a note; as `add`."""
+
+    def remove(self, record_ids: Iterable[str]) -> tuple[str, ...]:
+        """Remove records of runs for good, and return the ids of those that were there."""
+
+
+def read_records(history: History, *, distributions: bool = True) -> Records:
+    """
+    Read all records of a history, by time.
+
+    Args:
+        history: from `open_history`.
+        distributions: as in `History.scan`.
+
+    Raises:
+        HarnessError: the store can't be read. A single record that can't be is left out and named.
+    """
+    left_out: dict[str, str] = {}
+    found = list(history.scan(left_out, distributions=distributions))
+    return Records(
+        records=tuple(sorted(found, key=lambda record: (instant_s(record.at_utc), record.id))), left_out=left_out
+    )
+
+
+def open_history(where: str | Path) -> History:
+    """
+    Open a history. Nothing is written before something is added.
+
+    Args:
+        where: a folder, or an SQLAlchemy URL such as ``postgresql+psycopg://user@host/name``.
+
+    Raises:
+        UsageError: an empty name, or a URL that is none.
+        HarnessError: the folder is a file.
+    """
+    if not str(where).strip():
+        raise UsageError(explain("option", "--history", fault="names nothing", need="a folder or a database URL"))
+    if isinstance(where, str) and "://" in where:
+        from harness.history.database import DatabaseHistory  # noqa: PLC0415  # SQLAlchemy only where it is used
+
+        return DatabaseHistory(where)
+    return FolderHistory(Path(where))
