@@ -1,0 +1,163 @@
+"""Judge all series together: changes in each, held to one false discovery rate, and a status over them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.history.changepoints import cut, is_worse, search, settle, spread_test
+from harness.history.controls import tell_causes
+from harness.history.fdr import selection_level
+from harness.history_model import (
+    Acceptance,
+    Cause,
+    Change,
+    ChangeKind,
+    ChangeState,
+    Note,
+    Series,
+    SeriesTrend,
+    Trend,
+)
+from harness.model import Status
+
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendSettings:
+    """
+    How sure the judgement has to be.
+
+    Args:
+        false_discovery_ratio: share of false ones allowed among the series in which a shift is found; with a
+        single
+            series the chance of finding one where nothing happened.
+        spread_ratio: the same for changes of the spread.
+        least_effect_ratio: a smaller regression than this changes no status.
+        stale_after_s: a series whose newest run is older is no baseline any more [s].
+    """
+
+    false_discovery_ratio: float = 0.02
+    spread_ratio: float = 0.005
+    least_effect_ratio: float = 0.01
+    stale_after_s: float = 30 * _DAY_S
+
+
+def judge_trend(
+    series: Sequence[Series],
+    *,
+    acceptances: Sequence[Acceptance] = (),
+    notes: Sequence[Note] = (),
+    now_s: float,
+    settings: TrendSettings | None = None,
+    left_out: Mapping[str, str] | None = None,
+) -> Trend:
+    """
+    Search every series for changes and judge all of them together.
+
+    Args:
+        series: in the order they are to be shown; those marked as controls tell of the machine alone.
+        acceptances: changes that somebody wanted: each starts a new segment.
+        notes: releases and events, for the charts.
+        now_s: the present [s since the Unix epoch].
+        settings: the defaults when None.
+        left_out: records that could not be read: name → why; handed through.
+
+    Returns:
+        FAIL with a confirmed regression of a subject that stands and that nobody accepted, INCONCLUSIVE when no
+        subject could be searched, else PASS. Equal input gives equal output.
+    """
+    chosen = settings or TrendSettings()
+    accepted = _Accepted(acceptances)
+    searches = [search(one, accepted.boundaries(one)) for one in series]
+    judged = [one for one in searches if one.not_judged is None]
+    level = selection_level([one.p_value for one in judged], rate=chosen.false_discovery_ratio)
+    levels = [cut(one, level=level if one.p_value <= level else 0.0) for one in searches]
+    spreads = [spread_test(one) for one in levels]
+    spread_level = selection_level(
+        [spread.p_value if spread else 1.0 for spread in spreads], rate=chosen.spread_ratio
+    )
+    trends = [
+        settle(one, spread=spread, spread_level=spread_level) for one, spread in zip(levels, spreads, strict=True)
+    ]
+    trends = tell_causes(trends)
+    return Trend(
+        status=_status(trends, chosen),
+        series=tuple(trends),
+        notes=tuple(sorted(notes, key=lambda note: (note.at_utc, note.id))),
+        stale=_stale(series, now_s, chosen),
+        left_out={**(left_out or {}), **accepted.unmatched(series)},
+    )
+
+
+def standing_regressions(trend: SeriesTrend, settings: TrendSettings | None = None) -> tuple[Change, ...]:
+    """
+    Return the changes of a series that fail it: confirmed regressions that still stand and that nobody accepted.
+
+    A regression stands until a later level is back within half of its own size. Changes of the machine, of
+    controls and of the spread fail nothing.
+    """
+    if trend.series.control:
+        return ()
+    least = (settings or TrendSettings()).least_effect_ratio
+    return tuple(change for change in trend.changes if _fails(trend, change, least))
+
+
+def _fails(trend: SeriesTrend, change: Change, least_effect_ratio: float) -> bool:
+    return (
+        change.is_regression
+        and change.kind is not ChangeKind.VARIANCE
+        and change.state is ChangeState.CONFIRMED
+        and change.cause is Cause.SUBJECT
+        and change.accepted is None
+        and (change.effect_ratio is None or abs(change.effect_ratio) >= least_effect_ratio)
+        and not any(other.accepted is not None and other.index > change.index for other in trend.changes)
+        and is_worse(trend.series, (change.before + change.after) / 2, trend.segments[-1].median)
+    )
+
+
+def _status(trends: Sequence[SeriesTrend], settings: TrendSettings) -> Status:
+    subjects = [one for one in trends if not one.series.control and one.not_judged is None]
+    if any(standing_regressions(one, settings) for one in subjects):
+        return Status.FAIL
+    return Status.PASS if subjects else Status.INCONCLUSIVE
+
+
+def _stale(series: Sequence[Series], now_s: float, settings: TrendSettings) -> tuple[str, ...]:
+    lines = []
+    for one in series:
+        age_s = now_s - max(point.at_s for point in one.points)
+        if age_s > settings.stale_after_s:
+            lines.append(f"{one.label}: the newest run is {age_s / _DAY_S:.0f} days old, too old for a baseline.")
+    return tuple(lines)
+
+
+class _Accepted:
+    """Acceptances, and where they put boundaries into a series."""
+
+    def __init__(self, acceptances: Sequence[Acceptance]) -> None:
+        self._acceptances = sorted(acceptances, key=lambda one: one.id)
+
+    def boundaries(self, series: Series) -> dict[int, str]:
+        """Return index of the first accepted point → the reason; the latest word counts."""
+        at = {point.record: index for index, point in enumerate(series.points)}
+        return {
+            at[one.record]: one.reason
+            for one in self._acceptances
+            if one.record in at and at[one.record] > 0 and _matches(one.series, series.label)
+        }
+
+    def unmatched(self, series: Sequence[Series]) -> dict[str, str]:
+        """Return the acceptances that hold for no series shown: name → why."""
+        lines = {}
+        for one in self._acceptances:
+            matching = [each for each in series if _matches(one.series, each.label)]
+            if not matching:
+                lines[f"acceptance {one.id}"] = f"no series is called '{one.series}'"
+            elif not any(point.record == one.record for each in matching for point in each.points):
+                lines[f"acceptance {one.id}"] = f"no run '{one.record}' in the series '{one.series}'"
+        return lines
+
+
+def _matches(pattern: str, label: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), label) is not None
