@@ -1,23 +1,26 @@
-"""Scratch masters of any size, with and without the composite index, and a clock around the pending query."""
+"""Scratch masters of any size, with and without each specified index, and statements sent by the driver alone."""
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from harness.backend.queries import pending_statement
+from harness.backend.population import agent_name
 from harness.backend.seed import seed
-from harness.indexes.audit import audit_pending_query
-from harness.indexes.catalog import PENDING_INDEX
+from harness.indexes.audit import explain_served
+from harness.indexes.catalog import ExpectedIndex
 from harness.model import IndexEvidence
 
 FLEET = 50
 PENDING_EACH = 3
 """Deployments that every agent has pending at every size: the query returns all of them, so they must not grow."""
+BYSTANDERS_EACH = 10
+"""One agent without deployments for so many deployments, so that the agents' table grows as well."""
 
 _NONE_PENDING = "UPDATE deployments SET status = 'succeeded' WHERE status = 'pending'"
 _SAME_PENDING = """
@@ -28,6 +31,23 @@ UPDATE deployments SET status = 'pending' WHERE id IN (
     WHERE place <= :each
 )
 """
+_BYSTANDERS = """
+INSERT INTO agents (id, name, registered_by, registered_at)
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
+SELECT 'bystander-' || n, 'bystander-' || n, 'benchmark', (SELECT min(registered_at) FROM agents) FROM numbers
+"""
+
+
+class Sent(Protocol):
+    """A statement with its parameters; see `benchmarks.indexes.paths.Sent`."""
+
+    @property
+    def statement(self) -> str:
+        """With the driver's placeholders."""
+
+    @property
+    def parameters(self) -> Any:
+        """As the driver takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,66 +63,76 @@ class Scratch:
     url: str
     deployments: int
 
-    def evidence(self) -> IndexEvidence:
-        """Return how the pending query would be served."""
-        (evidence,) = audit_pending_query(self.url, pending_statement("agent-0001"))
-        return evidence
+    @property
+    def database(self) -> str:
+        """Its kind, ``sqlite`` or ``postgresql``."""
+        return self.url.partition(":")[0].partition("+")[0]
 
-    def drop_index(self) -> None:
-        """Take the composite index away, and renew the statistics as a server would in time."""
-        self._run(f"DROP INDEX {PENDING_INDEX.name}")
-        self._run("ANALYZE")
+    @property
+    def named_agent(self) -> str:
+        """Name of an agent that is there."""
+        return agent_name(FLEET // 2)
 
-    def restore_index(self) -> None:
-        """Put the composite index back."""
-        self._run(PENDING_INDEX.create_statement)
-        self._run("ANALYZE")
+    def evidence(self, statement: str, index: ExpectedIndex) -> IndexEvidence:
+        """Return how a statement would be served."""
+        return explain_served(self.url, statement, index.name, table=index.table, columns=index.columns)
 
-    def _run(self, command: str) -> None:
+    @contextmanager
+    def without(self, index: ExpectedIndex) -> Iterator[None]:
+        """Take an index away for a while, and renew the statistics as a server would in time."""
+        made = self._definition(index)
+        self._run(f"DROP INDEX {index.name}", "ANALYZE")
+        try:
+            yield
+        finally:
+            self._run(made, "ANALYZE")
+
+    def _definition(self, index: ExpectedIndex) -> str:
+        """Return the statement that makes an index as it stands, unique or not."""
+        source = (
+            f"SELECT indexdef FROM pg_indexes WHERE indexname = '{index.name}'"
+            if self.database == "postgresql"
+            else f"SELECT sql FROM sqlite_master WHERE name = '{index.name}'"
+        )
+        engine = create_engine(self.url, poolclass=NullPool)
+        with engine.connect() as connection:
+            return str(connection.execute(text(source)).scalar_one())
+
+    def _run(self, *commands: str) -> None:
         engine = create_engine(self.url, poolclass=NullPool)
         with engine.begin() as connection:
-            connection.execute(text(command))
+            for command in commands:
+                connection.execute(text(command))
 
 
-class Poller:
+class Sender:
     """
-    Sends the pending query on one connection, by the driver alone: SQLAlchemy's own share would hide the growth.
+    Sends captured statements on one connection, by the driver alone: SQLAlchemy's own share would hide the growth.
 
     Args:
-        connection: open.
+        cursor: of an open connection.
+        sent: at least one statement.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._cursor = connection.connection.cursor()
-        compiled = pending_statement("agent-0001").compile(dialect=connection.dialect)
-        self._statement = str(compiled)
-        order = compiled.positiontup
-        made = [pending_statement(f"agent-{number:04d}") for number in range(1, FLEET + 1)]
-        compiled_each = [one.compile(dialect=connection.dialect).params for one in made]
-        # The driver would send an enum by its name; SQLAlchemy, left out here, sends its value.
-        values = [{name: str(value) for name, value in one.items()} for one in compiled_each]
-        self._values = [tuple(one[name] for name in order) if order else one for one in values]
-        self.rows = sum(len(self._fetch(one)) for one in self._values)
+    def __init__(self, cursor: Any, sent: Sequence[Sent]) -> None:
+        self._cursor = cursor
+        self._sent = sent
+        self._next = 0
+        self.rows = sum(self.send_one() for _ in sent)
 
-    def poll_all(self) -> None:
-        """Poll once for every agent."""
-        for values in self._values:
-            self._fetch(values)
+    def send_one(self) -> int:
+        """Send the next statement, in turn; return how many rows came back."""
+        sent = self._sent[self._next]
+        self._next = (self._next + 1) % len(self._sent)
+        self._cursor.execute(sent.statement, sent.parameters)
+        return len(self._cursor.fetchall())
 
-    def poll_some(self, agents: int) -> None:
-        """Poll once for the first agents."""
-        for values in self._values[:agents]:
-            self._fetch(values)
-
-    def mean_s(self, agents: int = FLEET) -> float:
-        """Return the mean time of a poll, over the first agents [s]."""
+    def mean_s(self, count: int) -> float:
+        """Return the mean time of so many statements [s]."""
         start_s = time.perf_counter()
-        self.poll_some(agents)
-        return (time.perf_counter() - start_s) / agents
-
-    def _fetch(self, values: tuple[str, ...] | dict[str, str]) -> Sequence[object]:
-        self._cursor.execute(self._statement, values)
-        return self._cursor.fetchall()
+        for _ in range(count):
+            self.send_one()
+        return (time.perf_counter() - start_s) / count
 
 
 def make_scratch(url: str, deployments: int) -> Scratch:
@@ -112,6 +142,7 @@ def make_scratch(url: str, deployments: int) -> Scratch:
     with engine.begin() as connection:
         connection.execute(text(_NONE_PENDING))
         connection.execute(text(_SAME_PENDING), {"each": PENDING_EACH})
+        connection.execute(text(_BYSTANDERS), {"count": deployments // BYSTANDERS_EACH})
     with engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(text("VACUUM ANALYZE" if engine.dialect.name == "postgresql" else "ANALYZE"))
@@ -119,15 +150,15 @@ def make_scratch(url: str, deployments: int) -> Scratch:
 
 
 @contextmanager
-def poller(scratch: Scratch) -> Iterator[Poller]:
-    """Open a connection for polling."""
+def sender(scratch: Scratch, sent: Sequence[Sent]) -> Iterator[Sender]:
+    """Open a connection for sending."""
     engine = create_engine(scratch.url, poolclass=NullPool)
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             # Left alone, the server plans each poll of a large table anew and those of a small one once: a step of
             # about 0.1 ms that is the planner's, not the table's.
             connection.execute(text("SET plan_cache_mode = force_custom_plan"))
-        yield Poller(connection)
+        yield Sender(connection.connection.cursor(), sent)
 
 
 def sqlite_url(folder: Path, deployments: int) -> str:

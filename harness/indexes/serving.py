@@ -15,8 +15,8 @@ def fault_of_plan(plan: Plan, definition: IndexDefinition) -> str | None:
     Tell why a plan does not serve its statement by an index, or None when it does.
 
     It does when it enters the index at its first column, checks none of the index's columns afterwards, reads the
-    table in no other way, and sorts nothing. One sort is allowed: a bitmap of the index's matches gives them in
-    the table's order, and PostgreSQL then sorts just these.
+    table in no other way, and sorts nothing. Two sorts are allowed: a bitmap of the index's matches gives them in
+    the table's order, and PostgreSQL then sorts just these; and the ties of the index's order may be sorted further.
 
     Args:
         plan: of the statement.
@@ -64,7 +64,9 @@ def _is_allowed_sort(sort: Plan, definition: IndexDefinition, *, limited: bool) 
     feeds = [node for child in sort.children for node in child.nodes() if node.kind is not PlanKind.OTHER]
     if not feeds or any(node.kind is not PlanKind.SEARCH or node.index != definition.name for node in feeds):
         return False
-    return not limited or (sort.children[0].rows or 0) <= LARGEST_SORT_UNDER_LIMIT
+    # An incremental sort puts the ties of the index's own order right, and stops where the limit is reached.
+    ties_only = sort.detail.startswith("Incremental Sort")
+    return ties_only or not limited or (sort.children[0].rows or 0) <= LARGEST_SORT_UNDER_LIMIT
 
 
 def _mentions(condition: str | None, columns: tuple[str, ...]) -> bool:

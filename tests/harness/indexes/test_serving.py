@@ -66,6 +66,13 @@ def test_without_the_index(name: str) -> None:
             ),
             "its rows are sorted: Sort",
         ),
+        # Ties of the index's own order: however many rows there are, only the first ones are sorted.
+        (
+            above(
+                PlanKind.OTHER, "Limit", above(PlanKind.SORT, "Incremental Sort by created_at", search(rows=5e6))
+            ),
+            None,
+        ),
         # SQLite's form: the sort beside the search, not above it.
         (
             above(PlanKind.OTHER, "", search(), above(PlanKind.SORT, "USE TEMP B-TREE")),

@@ -1,0 +1,1 @@
+"""The specification's performance targets, measured; judged by `benchmarks/gates.toml`."""
