@@ -49,8 +49,18 @@ def spec_gates(*, interval_s: float) -> tuple[Gate, ...]:
         interval_s: polling interval of each agent, > 0 [s].
     """
 
-    def pending(name: str, metric: str, limit: float, unit: str, quantile: float | None = None) -> Gate:
-        return Gate(name=name, metric=metric, subject=PENDING_ROUTE, limit=limit, unit=unit, quantile=quantile)
+    def pending(
+        name: str, metric: str, limit: float, unit: str, quantile: float | None = None, *, optional: bool = False
+    ) -> Gate:
+        return Gate(
+            name=name,
+            metric=metric,
+            subject=PENDING_ROUTE,
+            limit=limit,
+            unit=unit,
+            quantile=quantile,
+            optional=optional,
+        )
 
     return (
         pending("p50", "response_time", 0.050, "s", 0.50),
@@ -66,8 +76,8 @@ def spec_gates(*, interval_s: float) -> tuple[Gate, ...]:
             direction=Direction.NEAR,
             tolerance_ratio=0.10,
         ),
-        pending("query-time", "query_time", 0.100, "s", 0.99),
-        pending("pool-use", "pool_use", 0.80, "ratio"),
+        pending("query-time", "query_time", 0.100, "s", 0.99, optional=True),
+        pending("pool-use", "pool_use", 0.80, "ratio", optional=True),
         Gate(
             name="pending-index",
             metric="index",
@@ -76,6 +86,7 @@ def spec_gates(*, interval_s: float) -> tuple[Gate, ...]:
             unit="index",
             direction=Direction.NEAR,
             tolerance_ratio=0.0,
+            optional=True,
         ),
     )
 
