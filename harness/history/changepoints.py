@@ -325,9 +325,10 @@ def _warnings(levels: Levels) -> list[str]:
     warnings = []
     searched = levels.search
     if levels.lag1 is not None and levels.lag1 > AUTOCORRELATED_ABOVE:
+        larger = math.sqrt((1 + levels.lag1) / (1 - levels.lag1))
         warnings.append(
             f"Neighbouring runs resemble each other (autocorrelation {levels.lag1:.2f}): "
-            f"a change has to be {math.sqrt((1 + levels.lag1) / (1 - levels.lag1)):.1f} times as large to be found."
+            f"a change has to be {larger:.1f} times as large to be found."
         )
     if searched.first:
         warnings.append(

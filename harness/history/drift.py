@@ -6,11 +6,15 @@ of the American Statistical Association 63 (1968).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.columns import Floats
+
+NORMAL_975 = 1.959963984540054
+"""Quantile of the normal law that 97.5 % lie below."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,30 +42,42 @@ class Drift:
 
 
 def fit_drift(values: Floats) -> Drift:
+    """Fit one line; see `fit_drifts`."""
+    return fit_drifts([values])[0]
+
+
+def fit_drifts(parts: Sequence[Floats]) -> tuple[Drift, ...]:
     """
-    Fit a line that outliers do not turn, and test whether there is a trend at all.
+    Fit lines of one common slope that outliers do not turn, and test whether there is a trend at all.
 
     Args:
-        values: n ≥ 3 finite ones, in order. n (n − 1) / 2 slopes are held at once: 16 MB for 2,000 values.
+        parts: stretches that lie on levels of their own, at least one of them with 2 values or more, finite, in
+            order. All slopes are held at once: 16 MB for a part of 2,000 values.
+
+    Returns:
+        One line a part, all with the same slope, bounds and p-value.
     """
-    n = len(values)
-    rows, columns = np.triu_indices(n, k=1)
-    differences = values[columns] - values[rows]
-    slopes = differences / (columns - rows)
+    pairs = [np.triu_indices(len(part), k=1) for part in parts]
+    differences = [part[later] - part[earlier] for part, (earlier, later) in zip(parts, pairs, strict=True)]
+    slopes = np.concatenate(
+        [gaps / (later - earlier) for gaps, (earlier, later) in zip(differences, pairs, strict=True)]
+    )
     slope = float(np.median(slopes))
-    signs = float(np.sign(differences).sum())
-    deviation = math.sqrt(_variance(values))
+    signs = sum(float(np.sign(gaps).sum()) for gaps in differences)
+    deviation = math.sqrt(sum(_variance(part) for part in parts))
     z = 0.0 if signs == 0 or deviation == 0 else (abs(signs) - 1) / deviation
-    margin = round(1.959963984540054 * deviation)
-    middle = len(slopes)
-    low, high = max(0, (middle - margin) // 2), min(middle - 1, (middle + margin) // 2)
+    margin = round(NORMAL_975 * deviation)
+    low, high = max(0, (len(slopes) - margin) // 2), min(len(slopes) - 1, (len(slopes) + margin) // 2)
     ordered = np.partition(slopes, [low, high])
-    return Drift(
-        slope=slope,
-        intercept=float(np.median(values - slope * np.arange(n))),
-        low=float(ordered[low]),
-        high=float(ordered[high]),
-        p_value=math.erfc(z / math.sqrt(2)),
+    return tuple(
+        Drift(
+            slope=slope,
+            intercept=float(np.median(part - slope * np.arange(len(part)))),
+            low=float(ordered[low]),
+            high=float(ordered[high]),
+            p_value=math.erfc(z / math.sqrt(2)),
+        )
+        for part in parts
     )
 
 

@@ -14,13 +14,14 @@ Biometrika 36 (1949), for the bias of ρ.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.columns import Floats
-from harness.history.outliers import winsorise
+from harness.history.outliers import MAD_TO_SIGMA, winsorise
 
 _BATCHES = (99, 200, 700)
 """Shuffles are looked at after 99, 299 and 999."""
@@ -35,6 +36,9 @@ _TAIL = 0.1
 """Share of the shuffles that the tail is fitted to."""
 
 _MOST_CORRELATION = 0.95
+_NO_NOISE = 1e-9
+"""Share of the variance that a step leaves when nothing but rounding is left."""
+
 _MOST_CELLS = 2_000_000
 """Shuffled values held at once: 8 MB."""
 
@@ -80,8 +84,8 @@ def split_test(values: Floats, *, least_before: int, least_after: int) -> SplitT
     curve = np.abs(np.cumsum(centred)[least_before - 1 : n - least_after] * weights)
     index = least_before + int(curve.argmax())
     lag1 = _lag1(centred, index)
-    shrunk = float(curve.max()) * np.sqrt((1 - lag1) / (1 + lag1)) if lag1 > 0 else float(curve.max())
-    p_value = _p_value(centred.astype(np.float32), float(shrunk), weights.astype(np.float32), least_before)
+    shrunk = float(curve.max()) * math.sqrt((1 - lag1) / (1 + lag1))
+    p_value = _p_value(centred.astype(np.float32), shrunk, weights.astype(np.float32), least_before)
     return SplitTest(index=index, p_value=p_value, lag1=lag1)
 
 
@@ -152,6 +156,27 @@ def _lag1(centred: Floats, index: int) -> float:
     at = np.arange(n) - (n - 1) / 2
     line = centred - at * (at @ centred) / (at @ at)
     residuals = step if step @ step <= line @ line else line
-    raw = float(residuals[1:] @ residuals[:-1] / max(float(residuals @ residuals), 1e-300))
+    if residuals @ residuals <= _NO_NOISE * (centred @ centred):
+        return 0.0
+    raw = float(residuals[1:] @ residuals[:-1]) / float(residuals @ residuals)
     # Estimated about a fitted level, ρ comes out too small by about (1 + 4ρ) / n.
-    return min(_MOST_CORRELATION, max(0.0, raw + (1 + 4 * max(raw, 0.0)) / n))
+    about_level = raw + (1 + 4 * max(raw, 0.0)) / n
+    of_neighbours = _lag1_of_differences(centred)
+    # Several steps look like correlation to the first estimate, and not to the second, which is the noisier one.
+    lag1 = of_neighbours if about_level - of_neighbours > 2 / math.sqrt(n) else about_level
+    return min(_MOST_CORRELATION, max(0.0, lag1))
+
+
+def _lag1_of_differences(values: Floats) -> float:
+    """
+    Estimate the autocorrelation at lag one from differences, which steps and drifts hardly touch.
+
+    For values whose correlation falls off as ρ, ρ², … differences at lags one and two have variances in the ratio
+    (1 − ρ) : (1 − ρ²), that is 1 : 1 + ρ.
+    """
+    spreads = []
+    for lag in (1, 2):
+        gaps = np.abs(values[lag:] - values[:-lag])
+        most = 3 * MAD_TO_SIGMA * float(np.median(gaps))
+        spreads.append(float((np.minimum(gaps, most) ** 2).mean()))
+    return spreads[1] / spreads[0] - 1 if spreads[0] > 0 else 0.0

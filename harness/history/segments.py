@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.columns import Floats
-from harness.history.drift import Drift, fit_drift
+from harness.history.drift import Drift, fit_drift, fit_drifts
 from harness.history.outliers import FAR_SIGMA, robust_scale
 from harness.history.permutation import SplitTest, split_test
 
@@ -104,7 +104,8 @@ def segment(
         start: index of the stretch's first point.
         end: index after its last one.
         newest: whether it is the last stretch of the series, whose newest level may be short.
-        level: p-value up to which a shift counts.
+        level: p-value up to which a shift counts. It is halved for the two sides of each cut, so that a series in
+            which one thing happened is not searched more leniently than one in which nothing did.
         root: what `root_test` found for this stretch.
     """
     whole = Segmentation(leaves=(Leaf(start=start, end=end),), cuts=())
@@ -115,7 +116,7 @@ def segment(
     parts = []
     for low, high, last in ((start, index, False), (index, end, newest)):
         test = root_test(values, start=low, end=high, newest=last)
-        parts.append(segment(values, start=low, end=high, newest=last, level=level, root=test))
+        parts.append(segment(values, start=low, end=high, newest=last, level=level / 2, root=test))
     left, right = parts
     if _is_spurious(values, left.leaves[-1], right.leaves[0], root.lag1):
         if not (left.cuts or right.cuts):
@@ -128,7 +129,7 @@ def segment(
             leaves=(*left.leaves, *right.leaves),
             cuts=(*left.cuts, Cut(index=index, p_value=root.p_value), *right.cuts),
         )
-    return _line_instead(values, steps, level=level, p_value=root.p_value) or steps
+    return _with_drift(values, steps, index, level=level, p_value=root.p_value)
 
 
 def location_range(values: Floats, before: Leaf, after: Leaf) -> tuple[int, int]:
@@ -213,23 +214,40 @@ def _is_spurious(values: Floats, before: Leaf, after: Leaf, lag1: float) -> bool
     return abs(medians[1] - medians[0]) < _LEAST_SHIFT_ERRORS * error
 
 
-def _line_instead(values: Floats, steps: Segmentation, *, level: float, p_value: float) -> Segmentation | None:
-    """Return the whole stretch as one drift where a line fits better than the steps, the simpler preferred."""
+def _with_drift(values: Floats, steps: Segmentation, index: int, *, level: float, p_value: float) -> Segmentation:
+    """
+    Return the model that describes a stretch best, the simpler one preferred.
+
+    The candidates: the levels that were found; one line; one step on a slope that goes on after it.
+    """
     start, end = steps.leaves[0].start, steps.leaves[-1].end
-    drift = fit_drift(values[start:end])
-    if drift.p_value > level:
-        return None
-    line = Leaf(start=start, end=end, drift=drift, drift_p_value=p_value)
-    if _badness(values, (line,)) >= _badness(values, steps.leaves):
-        return None
-    return Segmentation(leaves=(line,), cuts=())
+    own = values[start:end]
+    line = fit_drift(own)
+    candidates = [steps]
+    if line.p_value <= level:
+        leaf = Leaf(start=start, end=end, drift=line, drift_p_value=p_value)
+        candidates.append(Segmentation(leaves=(leaf,), cuts=()))
+    split = index - start
+    sloped = fit_drifts([own[:split], own[split:]])
+    if sloped[0].p_value <= level and min(split, len(own) - split) >= LEAST_SEGMENT:
+        leaves = tuple(
+            Leaf(start=low, end=high, drift=drift, drift_p_value=drift.p_value)
+            for low, high, drift in ((start, index, sloped[0]), (index, end, sloped[1]))
+        )
+        candidates.append(Segmentation(leaves=leaves, cuts=(Cut(index=index, p_value=p_value),)))
+    return min(candidates, key=lambda model: _badness(values, model.leaves))
 
 
 def _badness(values: Floats, leaves: tuple[Leaf, ...]) -> float:
-    """Return Schwarz's criterion for deviations of Laplace's law; a level, a cut and a slope cost one each."""
+    """
+    Return Schwarz's criterion for deviations of Laplace's law: a level, a cut and a slope cost one parameter each.
+
+    Source: G. Schwarz, "Estimating the dimension of a model", Annals of Statistics 6 (1978).
+    """
     own = values[leaves[0].start : leaves[-1].end]
     fitted = np.concatenate([leaf.fitted(values) for leaf in leaves])
     cost = float(np.abs(own - fitted).sum())
     least = 1e-9 * float(np.abs(own - np.median(own)).sum())
-    parameters = sum(1 + (leaf.drift is not None) for leaf in leaves) + len(leaves) - 1
+    slopes = len({leaf.drift.slope for leaf in leaves if leaf.drift is not None})
+    parameters = 2 * len(leaves) - 1 + slopes
     return 2 * len(own) * math.log(max(cost, least) / len(own)) + parameters * math.log(len(own))
