@@ -3,13 +3,17 @@
 import hashlib
 import os
 import platform
+import re
 import subprocess
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 from harness.model import Environment
 
 _PACKAGES = ("locust", "fastapi", "starlette", "uvicorn", "sqlalchemy", "geventhttpclient", "psycopg")
+_BRANCH_VARIABLES = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME", "BRANCH_NAME")
+_COMMIT = re.compile(r"[0-9a-fA-F]{4,64}")
 
 
 def describe_environment() -> Environment:
@@ -50,6 +54,41 @@ def describe_commit(directory: Path) -> tuple[str | None, bool | None]:
         return None, None
     changes = _git(directory, "status", "--porcelain", "--untracked-files=no")
     return commit, None if changes is None else bool(changes)
+
+
+def describe_branch(directory: Path) -> str | None:
+    """
+    Return the git branch of a directory.
+
+    A build server checks out a commit without its branch, and tells the name in a variable.
+
+    Returns:
+        The name; None outside a repository, and for a commit without a branch.
+    """
+    branch = _git(directory, "symbolic-ref", "--quiet", "--short", "HEAD")
+    if branch is None and _git(directory, "rev-parse", "HEAD") is not None:
+        branch = next((os.environ[name] for name in _BRANCH_VARIABLES if os.environ.get(name)), None)
+    return branch
+
+
+def describe_commit_time(directory: Path, commit: str) -> str | None:
+    """
+    Return when a commit was made, ISO 8601 in UTC.
+
+    Args:
+        directory: in the repository.
+        commit: full or short.
+
+    Returns:
+        The committer's time; None when the repository does not know the commit.
+    """
+    if not _COMMIT.fullmatch(commit):
+        return None
+    told = _git(directory, "show", "--no-patch", "--format=%cI", commit)
+    if not told:
+        return None
+    instant = datetime.fromisoformat(told.splitlines()[-1]).astimezone(UTC)
+    return instant.isoformat().replace("+00:00", "Z")
 
 
 def _git(directory: Path, *arguments: str) -> str | None:

@@ -1,0 +1,320 @@
+"""From a judged run to its record in a history: what later runs are compared with, and no more."""
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from harness.columns import Floats
+from harness.conclude import Conclusion
+from harness.environment import describe_branch, describe_commit_time
+from harness.errors import HarnessError
+from harness.history.records import fault_of, new_id
+from harness.history.store import History, open_history
+from harness.history_model import HISTORY_SCHEMA_VERSION, Distribution, HistoryRecord, Metric
+from harness.judge.autocorrelation import bulk_levels
+from harness.model import (
+    PENDING_ROUTE,
+    Direction,
+    Environment,
+    Finding,
+    Quantiles,
+    Result,
+    Run,
+    RunState,
+    ServerFigures,
+    Target,
+    TargetKind,
+)
+from harness.rundir import RunDirectory
+from monitoring.histogram import Histogram
+
+SOURCE = "harness"
+
+_QUANTILES = (0.50, 0.95, 0.99)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """
+    What came of recording a run.
+
+    Args:
+        where: the history, for people.
+        record: what was kept; None when it was not.
+        fault: why it was not kept; None when it was.
+    """
+
+    where: str
+    record: HistoryRecord | None
+    fault: HarnessError | None
+
+
+def record_run(conclusion: Conclusion, directory: RunDirectory, where: str | Path) -> Recording:
+    """
+    Keep a run in a history. A history that can't be written costs nobody a verdict: the fault is returned.
+
+    Args:
+        conclusion: the judged run.
+        directory: its folder, under its final name.
+        where: as `open_history` takes it.
+    """
+    shown = "the history" if "://" in str(where) else str(where)
+    try:
+        history = open_history(where)
+        shown = history.where
+        record = record_of(conclusion, report=report_link(directory, history), repository=Path())
+        history.add(record)
+    except HarnessError as fault:
+        return Recording(where=shown, record=None, fault=fault)
+    return Recording(where=shown, record=record, fault=None)
+
+
+def report_link(directory: RunDirectory, history: History) -> str | None:
+    """Return where a run's report lies, relative to the folder of its history; None in a database."""
+    if "://" in history.where:
+        return None
+    return Path(os.path.relpath(directory.report.absolute(), Path(history.where).absolute())).as_posix()
+
+
+def record_of(
+    conclusion: Conclusion, *, report: str | None = None, repository: Path | None = None
+) -> HistoryRecord:
+    """
+    Make a run's record.
+
+    Args:
+        conclusion: the judged run; without samples its distributions are left out.
+        report: see `HistoryRecord.report`.
+        repository: working directory of the code that was measured, asked for branch and commit time; None for a
+            run of another time or place, whose branch can't be known.
+    """
+    run = conclusion.result.run
+    finished = run.state is RunState.FINISHED
+    ended = "was interrupted" if run.state is RunState.INTERRUPTED else "ended before its time"
+    notes = () if finished else (f"The run {ended}: it is no baseline.",)
+    commit_utc = None
+    if repository is not None and run.commit is not None:
+        commit_utc = describe_commit_time(repository, run.commit)
+    record = HistoryRecord(
+        schema_version=HISTORY_SCHEMA_VERSION,
+        id=run.id,
+        at_utc=run.started_utc,
+        source=SOURCE,
+        commit=run.commit,
+        commit_utc=commit_utc,
+        dirty=run.dirty,
+        branch=None if repository is None else describe_branch(repository),
+        version=run.target.version,
+        environment_key=run.environment.key,
+        environment=_environment(run.environment),
+        scenario=run.scenario.name,
+        scenario_digest=work_digest(run),
+        target=_target(run.target),
+        status=conclusion.result.verdict.status,
+        report=report,
+        metrics=_metrics(conclusion.result),
+        distributions=_distributions(conclusion),
+        notes=notes,
+        complete=finished,
+        extra={"harness": run.harness_version, "seed": str(run.scenario.seed)},
+    )
+    # Plain Locust names its folder as it likes.
+    if fault_of(record) is None:
+        return record
+    return replace(record, id=new_id(datetime.fromisoformat(record.at_utc), run.id.encode()))
+
+
+def work_digest(run: Run) -> str:
+    """
+    Return what is equal for runs of the same work on the same target.
+
+    The scenario's digest knows the fleet only. A run on another kind of database, against another host, or on a
+    bundled master with other rows is no repetition; an artificial delay or error ratio is, of a worse target.
+    """
+    target = run.target
+    place = str(target.deployments) if target.kind is TargetKind.EMBEDDED else target.url
+    database = (target.database or "").partition(" ")[0]
+    return sha256("|".join([run.scenario.digest, target.kind, database, place]).encode()).hexdigest()[:12]
+
+
+def _environment(environment: Environment) -> Mapping[str, str]:
+    told = {
+        "cpu": environment.cpu,
+        "cores": environment.cores,
+        "memory_bytes": environment.memory_bytes,
+        "platform": environment.platform,
+        "python": environment.python,
+    }
+    return {name: str(value) for name, value in told.items() if value is not None} | dict(environment.packages)
+
+
+def _target(target: Target) -> str:
+    rows = None if target.deployments is None else f"{target.deployments:,} deployments"
+    delay = f"delayed by {target.delay_s:g} s" if target.delay_s else None
+    errors = f"{target.error_ratio:.2%} artificial errors" if target.error_ratio else None
+    return ", ".join(part for part in (target.kind.value, target.database, rows, delay, errors) if part)
+
+
+def _metrics(result: Result) -> tuple[Metric, ...]:
+    """Return the run's figures; what a gate said of one of them is added to it, other findings follow."""
+    findings = {
+        (finding.gate.subject, finding.gate.metric, finding.gate.quantile): finding
+        for finding in reversed(result.verdict.findings)
+        if not finding.gate.against_baseline
+    }
+    told = []
+    for metric in (*_client_metrics(result), *_server_metrics(result), *_index_metrics(result)):
+        finding = findings.pop((metric.subject, metric.metric, metric.quantile), None)
+        told.append(metric if finding is None else _judged(metric, finding))
+    told += [_judged(_found(finding), finding) for finding in reversed(findings.values())]
+    return tuple(metric for metric in told if metric.value is not None or metric.limit is not None)
+
+
+def _client_metrics(result: Result) -> Iterator[Metric]:
+    summary = result.summary
+    yield from _quantiles("response_time", summary.response_time)
+    yield from _quantiles("service_time", summary.service_time)
+    yield from _quantiles("start_lag", summary.start_lag)
+    length_s = summary.window_end_s - summary.window_start_s
+    agents = result.run.scenario.agents
+    measured = length_s > 0 and summary.sent > 0
+    error_ratio = summary.failed / summary.sent if summary.sent else None
+    missed_ratio = summary.missed / summary.intended if summary.intended else None
+    poll_rate = summary.completed / agents / length_s if measured and agents else None
+    yield _figure("error_ratio", error_ratio, "ratio", n=summary.sent)
+    yield _figure("missed_ratio", missed_ratio, "ratio", n=summary.intended)
+    yield _figure("poll_rate", poll_rate, "per_s", Direction.NEAR, n=summary.completed)
+    yield _figure("offered_rate", summary.offered_per_s if measured else None, "per_s", Direction.NEAR)
+    yield _figure("achieved_rate", summary.achieved_per_s if measured else None, "per_s", Direction.ABOVE)
+    yield _figure("connections_per_poll", summary.new_connections_per_poll, "count")
+
+
+def _server_metrics(result: Result) -> Iterator[Metric]:
+    server = result.server
+    if server is None:
+        return
+    for name, histogram in _server_histograms(server):
+        for q, value in zip(_QUANTILES, histogram.quantiles(_QUANTILES), strict=True):
+            yield _figure(name, value, "s", quantile=q, n=histogram.n)
+    yield _figure("pool_use", server.pool_use_ratio, "ratio")
+    server_error_ratio = server.errors / server.requests if server.requests else None
+    yield _figure("server_error_ratio", server_error_ratio, "ratio", n=server.requests)
+
+
+def _index_metrics(result: Result) -> Iterator[Metric]:
+    for evidence in result.indexes:
+        yield Metric(
+            subject=evidence.expected_index,
+            metric="index",
+            quantile=None,
+            value=None if evidence.served is None else float(evidence.served),
+            unit="index",
+            direction=Direction.ABOVE,
+        )
+
+
+def _quantiles(name: str, quantiles: Quantiles) -> Iterator[Metric]:
+    for q, value in zip(_QUANTILES, (quantiles.p50, quantiles.p95, quantiles.p99), strict=True):
+        yield _figure(name, value, "s", quantile=q, n=quantiles.n)
+    yield _figure(f"{name}_mean", quantiles.mean, "s", n=quantiles.n)
+    yield _figure(f"{name}_max", quantiles.max, "s", n=quantiles.n)
+
+
+def _figure(
+    name: str,
+    value: float | None,
+    unit: str,
+    direction: Direction = Direction.BELOW,
+    *,
+    quantile: float | None = None,
+    n: int | None = None,
+) -> Metric:
+    return Metric(
+        subject=PENDING_ROUTE,
+        metric=name,
+        quantile=quantile,
+        value=value,
+        unit=unit,
+        direction=direction,
+        n=n,
+    )
+
+
+def _found(finding: Finding) -> Metric:
+    """Return the figure of a gate on something that is not among the usual figures."""
+    gate = finding.gate
+    return Metric(
+        subject=gate.subject,
+        metric=gate.metric,
+        quantile=gate.quantile,
+        value=finding.measured,
+        unit=gate.unit,
+        direction=gate.direction,
+        n=finding.n,
+    )
+
+
+def _judged(metric: Metric, finding: Finding) -> Metric:
+    """Return a figure with what its gate said: limit, interval, exceedances."""
+    if metric.unit != finding.gate.unit:
+        return metric
+    return replace(
+        metric,
+        limit=finding.gate.limit,
+        interval=finding.interval,
+        exceedances=finding.exceedances,
+        n=metric.n if finding.n is None else finding.n,
+    )
+
+
+def _distributions(conclusion: Conclusion) -> tuple[Distribution, ...]:
+    result = conclusion.result
+    polls = conclusion.columns.window(result.summary.window_start_s, result.summary.window_end_s)
+    told = []
+    if len(polls):
+        failed_as_infinite = np.where(polls.ok, polls.service_time_s, math.inf)
+        told = [
+            _distribution("response_time", polls.response_time_s),
+            _distribution("service_time", failed_as_infinite),
+            _distribution("start_lag", polls.start_lag_s),
+        ]
+    if result.server is not None:
+        told += [
+            Distribution(
+                subject=PENDING_ROUTE,
+                metric=name,
+                unit="s",
+                n=histogram.n,
+                failures=0,
+                tau=None,
+                histogram=histogram,
+            )
+            for name, histogram in _server_histograms(result.server)
+        ]
+    return tuple(told)
+
+
+def _distribution(name: str, values_s: Floats) -> Distribution:
+    finite = values_s[np.isfinite(values_s)]
+    return Distribution(
+        subject=PENDING_ROUTE,
+        metric=name,
+        unit="s",
+        n=len(values_s),
+        failures=len(values_s) - len(finite),
+        tau=max((level.time for level in bulk_levels(values_s)), default=None),
+        histogram=Histogram.of(finite.tolist()),
+    )
+
+
+def _server_histograms(server: ServerFigures) -> Iterator[tuple[str, Histogram]]:
+    named = (("handler_time", server.handler), ("query_time", server.query), ("pool_wait", server.pool_wait))
+    for name, histogram in named:
+        if histogram is not None and histogram.n:
+            yield name, histogram
