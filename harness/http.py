@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from harness.credentials import NO_ACCESS, TOKEN_VARIABLE, Access
 from harness.errors import HarnessError, UsageError, explain
 
 _MAX_BYTES = 32 * 1024 * 1024
 _PLAIN_URL = re.compile(r"[!-~]+")
 """What a URL is written in: visible ASCII. Everything else has to be percent-encoded."""
 
-
+_SECRET = re.compile(r"(?i)(token|key|secret|pass|auth|sig|credential)[^=&]*=")
 _DEADLINE_SLACK_S = 1.0
 
 
@@ -32,12 +33,14 @@ class Answer:
         body: decoded JSON; None when the body is none.
         content_type: as sent.
         date_epoch_s: the ``Date`` header as seconds since the Unix epoch; None without one.
+        location: where a redirect points; None without one.
     """
 
     status: int
     body: Any | None
     content_type: str
     date_epoch_s: float | None
+    location: str | None = None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -45,8 +48,13 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Refuse: a redirect is an answer to show, not a host to follow."""
 
 
-# Neither redirects nor the proxies of the environment: the request goes where the user pointed it, or nowhere.
-_OPENER = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
+def _opener(access: Access) -> urllib.request.OpenerDirector:
+    # Neither redirects nor the proxies of the environment: the request goes where the user pointed it, or nowhere.
+    handlers: list[urllib.request.BaseHandler | type[urllib.request.BaseHandler]]
+    handlers = [_NoRedirect, urllib.request.ProxyHandler({})]
+    if access.ca_file is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=access.context()))
+    return urllib.request.build_opener(*handlers)
 
 
 def check_base_url(url: str, *, option: str) -> str:
@@ -60,6 +68,7 @@ def check_base_url(url: str, *, option: str) -> str:
         UsageError: no http or https URL, no host, a bad port, or credentials in it.
     """
     need = "a form such as http://127.0.0.1:8000"
+    _refuse_secrets(url, option)
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
@@ -67,11 +76,6 @@ def check_base_url(url: str, *, option: str) -> str:
         raise UsageError(
             explain("option", option, fault=f"not a URL: {fault}", got=repr(url), need=need)
         ) from fault
-    if parts.username is not None or parts.password is not None:
-        # The value is not repeated: it holds a secret.
-        raise UsageError(
-            explain("option", option, fault="credentials in a URL end up in logs", need="a URL without")
-        )
     plain = _PLAIN_URL.fullmatch(url) is not None
     if not plain or parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise UsageError(explain("option", option, fault="not an http URL", got=repr(url), need=need))
@@ -82,13 +86,27 @@ def check_base_url(url: str, *, option: str) -> str:
     return url.rstrip("/")
 
 
-def get_json(url: str, *, timeout_s: float) -> Answer:
+def _refuse_secrets(url: str, option: str) -> None:
+    """Refuse a URL with a secret in it, and repeat nothing of it; before anybody looks at the URL and quotes it."""
+    authority = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    fault = None
+    if "@" in authority:
+        fault = "credentials in a URL end up in logs"
+    elif _SECRET.search(re.sub(r"^[^?#]*", "", url)):
+        fault = "a token in a URL ends up in logs"
+    if fault is not None:
+        remedy = f"the token in the environment, as ${TOKEN_VARIABLE}"
+        raise UsageError(explain("option", option, fault=fault, need="a URL without", remedy=remedy))
+
+
+def get_json(url: str, *, timeout_s: float, access: Access = NO_ACCESS) -> Answer:
     """
     Send a GET and decode the answer.
 
     Args:
         url: absolute http(s) URL.
         timeout_s: for the whole of it, from look-up to last byte.
+        access: headers to send, and authorities to trust.
 
     Returns:
         The answer whatever its status; redirects are not followed.
@@ -98,7 +116,10 @@ def get_json(url: str, *, timeout_s: float) -> Answer:
     """
     # In a thread of its own: a socket counts each read by itself, so that an answer which drips is never too late.
     outcome: list[Answer | HarnessError] = []
-    worker = threading.Thread(target=lambda: outcome.append(_exchange(url, timeout_s)), daemon=True)
+    opener = _opener(access)
+    worker = threading.Thread(
+        target=lambda: outcome.append(_exchange(opener, url, timeout_s, access)), daemon=True
+    )
     worker.start()
     worker.join(timeout_s + _DEADLINE_SLACK_S)
     if not outcome:
@@ -108,11 +129,14 @@ def get_json(url: str, *, timeout_s: float) -> Answer:
     return outcome[0]
 
 
-def _exchange(url: str, timeout_s: float) -> Answer | HarnessError:
+def _exchange(
+    opener: urllib.request.OpenerDirector, url: str, timeout_s: float, access: Access
+) -> Answer | HarnessError:
     """Send the GET; the error is returned, because nobody catches it in a thread."""
-    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  # checked by check_base_url
+    headers = {"Accept": "application/json", **dict(access.headers)}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310  # checked by check_base_url
     try:
-        with _OPENER.open(request, timeout=timeout_s) as response:
+        with opener.open(request, timeout=timeout_s) as response:
             return _answer(response.status, response.headers, response.read(_MAX_BYTES))
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -123,9 +147,47 @@ def _exchange(url: str, timeout_s: float) -> Answer | HarnessError:
         reason = getattr(fault, "reason", fault)
         text = getattr(reason, "strerror", None) or str(reason) or type(fault).__name__
         if isinstance(reason, ssl.SSLCertVerificationError):
-            remedy = "SSL_CERT_FILE=ca.pem in the environment, for an authority of your own"
+            remedy = "--ca-file ca.pem, for an authority of your own"
             return _no_answer(url, f"its certificate is not trusted: {reason.verify_message}", remedy)
         return _no_answer(url, text)
+
+
+def redirect_text(host: str, path: str, location: str | None) -> str:
+    """
+    Say that a target sends elsewhere, where nothing of ours goes after it: not a request, and no credentials.
+
+    Args:
+        host: base URL that was asked.
+        path: below it.
+        location: where the answer points; None when it does not say.
+    """
+    asked = urllib.parse.urlsplit(host)
+    try:
+        there = urllib.parse.urlsplit(urllib.parse.urljoin(host + path, location or ""))
+        upgraded = asked.scheme == "http" and there.scheme == "https" and there.hostname == asked.hostname
+        origin = f"{there.scheme}://{there.netloc.rpartition('@')[2]}"
+    except ValueError:
+        upgraded, origin = False, "an address that is none"
+    if location is None:
+        return explain("target", host, fault="redirects without saying where", remedy="the API's own base URL")
+    if upgraded:
+        return explain("target", host, fault="wants https", remedy=f"--host {origin}{asked.path}")
+    fault = f"redirects {path} to {origin}, which is not followed"
+    return explain("target", host, fault=fault, remedy="the API's own base URL as --host")
+
+
+def refusal_text(host: str, status: int, *, shown: bool) -> str:
+    """
+    Say that a target wants to know who asks.
+
+    Args:
+        host: base URL that was asked.
+        status: 401 or 403.
+        shown: whether it was shown a token or a header.
+    """
+    fault = "does not accept the token or headers that it was shown" if shown else "wants to know who asks"
+    remedy = f"a valid token in ${TOKEN_VARIABLE}, or --header-env NAME=VARIABLE"
+    return explain("target", host, fault=fault, got=status, need="200", remedy=remedy)
 
 
 def _no_answer(url: str, why: str, remedy: str = "starting it (harness serve), or another --host") -> HarnessError:
@@ -143,6 +205,7 @@ def _answer(status: int, headers: Any, content: bytes) -> Answer:
         body=body,
         content_type=headers.get("Content-Type", ""),
         date_epoch_s=_date_epoch_s(headers.get("Date")),
+        location=headers.get("Location"),
     )
 
 

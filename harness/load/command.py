@@ -2,14 +2,18 @@
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UsageError, explain
+from harness.model import PENDING_ROUTE
+from harness.scenarios import DEFAULT_SCENARIO, Values, all_parameters, scenario_kind, shape_of_scenario
 from harness.schedule import PhaseModel
+from harness.shape import Shape
+from harness.staging import DEFAULT_AGENTS_PATH, LOOPBACK_MOST_PER_S
 
-SCENARIO_FILE = Path(__file__).resolve().parents[2] / "locustfiles" / "agent_polling.py"
-"""The scenario, beside the package both in a checkout and in an installation."""
+SCENARIO_FILE = scenario_kind(DEFAULT_SCENARIO).file
+"""The default scenario."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,17 @@ class LoadOptions:
         warmup_s: first part, polled but left out of Locust's closing summary [s].
         agents_file: file with one agent id a line; None asks the target.
         agent_id_prefix: makes ids up as prefix and four digits; None asks the target.
+        scenario: what the agents do besides polling, and when they take part: a name of `harness.scenarios`.
+        parameters: the scenario's own, every one of them.
+        agents_path: where the target is asked for its agents.
+        pending_route: path that is polled, with ``{agent_id}`` in it.
+        header_env: ``NAME=VARIABLE`` each: headers whose values are in the environment.
+        ca_file: authorities to trust in place of the system's.
+        insecure_token: whether secrets may go over plain http to another machine.
+        allow_writes: whether the scenario may change the target's data.
+        most_per_s: ceiling on the requests a second.
+        abort_ratio: share of failed polls from which on the target counts as going down, 0 < ratio < 1; None
+            never calls a run off.
     """
 
     host: str
@@ -44,6 +59,23 @@ class LoadOptions:
     warmup_s: float = 0.0
     agents_file: Path | None = None
     agent_id_prefix: str | None = None
+    scenario: str = DEFAULT_SCENARIO
+    parameters: Values = field(default_factory=dict)
+    agents_path: str = DEFAULT_AGENTS_PATH
+    pending_route: str = PENDING_ROUTE
+    header_env: tuple[str, ...] = ()
+    ca_file: Path | None = None
+    insecure_token: bool = False
+    allow_writes: bool = False
+    most_per_s: float = LOOPBACK_MOST_PER_S
+    abort_ratio: float | None = 0.5
+
+    @property
+    def shape(self) -> Shape:
+        """When each agent takes part."""
+        return shape_of_scenario(
+            self.scenario, self.parameters, agents=self.agents, seed=self.seed, run_time_s=self.run_time_s
+        )
 
 
 def locust_command(options: LoadOptions) -> list[str]:
@@ -63,7 +95,7 @@ def locust_command(options: LoadOptions) -> list[str]:
     Raises:
         UsageError: a run time that is no whole number of seconds.
     """
-    command = [sys.executable, "-m", "locust", "--locustfile", str(SCENARIO_FILE)]
+    command = [sys.executable, "-m", "locust", "--locustfile", str(scenario_kind(options.scenario).file)]
     command += ["--headless", "--only-summary", "--exit-code-on-error", "0", "--loglevel", "INFO"]
     command += ["--host", options.host, "--users", str(options.agents)]
     if options.run_time_s is not None:
@@ -87,7 +119,35 @@ def locust_command(options: LoadOptions) -> list[str]:
         command += ["--agents-file", str(options.agents_file)]
     if options.agent_id_prefix is not None:
         command += [f"--agent-id-prefix={options.agent_id_prefix}"]
-    return command
+    return command + _target_arguments(options) + _scenario_arguments(options)
+
+
+def _target_arguments(options: LoadOptions) -> list[str]:
+    """Return what is said of the target. No secret is among it: headers are named with their variables."""
+    arguments = [f"--agents-path={options.agents_path}", f"--pending-path={options.pending_route}"]
+    arguments += [f"--max-rate={options.most_per_s!r}"]
+    arguments += [f"--abort-errors={0 if options.abort_ratio is None else options.abort_ratio!r}"]
+    arguments += [f"--header-env={entry}" for entry in options.header_env]
+    if options.ca_file is not None:
+        arguments += [f"--ca-file={options.ca_file}"]
+    if options.insecure_token:
+        arguments += ["--insecure-token"]
+    if options.allow_writes:
+        arguments += ["--allow-writes"]
+    return arguments
+
+
+def _scenario_arguments(options: LoadOptions) -> list[str]:
+    flags = all_parameters()
+    return [
+        f"{flags[name].flag}={value if isinstance(value, str) else _number(value)}"
+        for name, value in options.parameters.items()
+    ]
+
+
+def _number(value: float) -> str:
+    """Write a number so that it reads back as the same, a whole one without a point."""
+    return str(int(value)) if value.is_integer() else _seconds(value)
 
 
 def _seconds(duration_s: float) -> str:

@@ -5,9 +5,10 @@ import ssl
 from dataclasses import dataclass
 
 from harness.errors import HarnessError, explain
-from harness.load import identities
+from harness.http import redirect_text, refusal_text
+from harness.load import answers, identities
+from harness.load.caller import Caller
 from harness.load.command import LoadOptions
-from harness.load.connection import Connection
 from harness.load.endpoint import Endpoint
 
 _TIMEOUT_S = 5.0
@@ -27,19 +28,20 @@ class Identities:
     warnings: tuple[str, ...]
 
 
-def identify_agents(options: LoadOptions, endpoint: Endpoint) -> Identities:
+def identify_agents(options: LoadOptions, endpoint: Endpoint, tls: ssl.SSLContext | None = None) -> Identities:
     """
     Find out who the agents are: from a file, by a prefix, or by asking the target.
 
     Args:
         options: what was asked for.
         endpoint: the target.
+        tls: context for https; None makes one that trusts the system's authorities.
 
     Returns:
         An id for each agent. A target without a list of agents gets made-up ids, with a warning.
 
     Raises:
-        HarnessError: the target does not answer at all; the file can't be read.
+        HarnessError: the target does not answer at all, or sends elsewhere; the file can't be read.
     """
     if options.agent_id_prefix is not None:
         return Identities(ids=identities.made_up_ids(options.agent_id_prefix, options.agents), warnings=())
@@ -47,8 +49,8 @@ def identify_agents(options: LoadOptions, endpoint: Endpoint) -> Identities:
         found = identities.read_ids(options.agents_file)
         source = str(options.agents_file)
     else:
-        source = f"{options.host}{identities.DISCOVERY_PATH.partition('?')[0]}"
-        found, fault = _discover(options, endpoint)
+        source = f"{options.host}{options.agents_path}"
+        found, fault = _discover(options, endpoint, tls)
         if not found:
             made_up = identities.made_up_ids(identities.DEFAULT_PREFIX, options.agents)
             warning = (
@@ -66,22 +68,38 @@ def identify_agents(options: LoadOptions, endpoint: Endpoint) -> Identities:
     )
 
 
-def _discover(options: LoadOptions, endpoint: Endpoint) -> tuple[tuple[str, ...], str]:
+def _discover(options: LoadOptions, endpoint: Endpoint, tls: ssl.SSLContext | None) -> tuple[tuple[str, ...], str]:
     """Return the target's own list, and what is wrong with an empty one in words that follow its address."""
-    connection = Connection(endpoint, ssl.create_default_context() if endpoint.tls else None)
-    request = endpoint.get_request(identities.DISCOVERY_PATH, f"discovery-{secrets.token_hex(4)}")
-    answer = connection.exchange(request, timeout_s=_TIMEOUT_S)
-    connection.close()
-    if answer.error is not None:
-        raise HarnessError(
-            explain(
-                "target",
-                options.host,
-                fault=f"no answer: {answer.error}",
-                remedy="starting it, or another --host",
-            )
-        )
-    if answer.status != 200:
-        return (), f"answered {answer.status}"
-    ids = identities.listed_ids(answer.body)
+    if endpoint.tls and tls is None:
+        tls = ssl.create_default_context()
+    caller = Caller(endpoint, tls, timeout_s=_TIMEOUT_S)
+    # Ordered and without doubles, in case the target knows nothing of pages and answers each with the same list.
+    found: dict[str, None] = {}
+    try:
+        while len(found) < options.agents:
+            known = len(found)
+            page, fault = _page(options, caller, known, shown=bool(endpoint.headers))
+            found.update(dict.fromkeys(page))
+            if len(page) < identities.PAGE_ROWS or len(found) == known:
+                return tuple(found), fault
+    finally:
+        caller.close()
+    return tuple(found), ""
+
+
+def _page(options: LoadOptions, caller: Caller, offset: int, *, shown: bool) -> tuple[tuple[str, ...], str]:
+    query = f"?limit={identities.PAGE_ROWS}" + (f"&offset={offset}" if offset else "")
+    reply = caller.call("GET", options.agents_path + query, request_id=f"discovery-{secrets.token_hex(4)}")
+    if reply.error is not None:
+        remedy = "starting it, or another --host"
+        if reply.error == answers.TLS:
+            remedy = "--ca-file with the authority's certificate, or the name that the certificate is for"
+        raise HarnessError(explain("target", options.host, fault=f"no answer: {reply.error}", remedy=remedy))
+    if reply.status is not None and 300 <= reply.status <= 399:
+        raise HarnessError(redirect_text(options.host, options.agents_path, reply.location))
+    if reply.status in {401, 403}:
+        raise HarnessError(refusal_text(options.host, reply.status, shown=shown))
+    if reply.status != 200:
+        return (), f"answered {reply.status}"
+    ids = identities.listed_ids(reply.body)
     return ids or (), "lists no agent" if ids is not None else "answered something other than a list of agents"

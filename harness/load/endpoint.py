@@ -2,9 +2,10 @@
 
 import ipaddress
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.http import check_base_url
+from harness.model import PENDING_ROUTE
 
 USER_AGENT = "pollgauge"
 
@@ -20,6 +21,10 @@ class Endpoint:
         tls: whether the scheme is https.
         base_path: put before every path, without a slash at its end.
         literal: whether the host is an address, which needs no look-up.
+        headers: lines that every request carries besides its own, each with its end; not shown by `repr`.
+        pending_route: path of the polled endpoint below the base path, with ``{agent_id}`` in it.
+        via: address and port to connect to in place of the target's own, such as a proxy's; names in the request
+            and in the TLS handshake stay the target's. None connects to the target.
     """
 
     host: str
@@ -27,6 +32,18 @@ class Endpoint:
     tls: bool
     base_path: str
     literal: bool
+    headers: str = field(default="", repr=False)
+    pending_route: str = PENDING_ROUTE
+    via: tuple[str, int] | None = None
+
+    @property
+    def connect_to(self) -> tuple[str, int, bool]:
+        """Host and port to open a connection to, and whether the host is an address."""
+        return (self.host, self.port, self.literal) if self.via is None else (*self.via, True)
+
+    def pending_path(self, agent_id: str) -> str:
+        """Return the path that an agent polls, quoted, below the base path."""
+        return self.pending_route.replace("{agent_id}", urllib.parse.quote(agent_id, safe=""))
 
     @property
     def host_header(self) -> str:
@@ -51,16 +68,19 @@ class Endpoint:
             f"Host: {self.host_header}\r\n"
             f"Accept: application/json\r\n"
             f"User-Agent: {USER_AGENT}\r\n"
+            f"{self.headers}"
             f"X-Request-ID: "
         ).encode("ascii")
 
 
-def parse_endpoint(url: str) -> Endpoint:
+def parse_endpoint(url: str, *, headers: str = "", pending_route: str = PENDING_ROUTE) -> Endpoint:
     """
     Take a base URL apart.
 
     Args:
         url: http or https, without credentials, query and fragment; a path in it is put before every poll's.
+        headers: see `Endpoint`.
+        pending_route: see `Endpoint`.
 
     Raises:
         UsageError: see `harness.http.check_base_url`, which lets visible ASCII pass and nothing else.
@@ -70,7 +90,13 @@ def parse_endpoint(url: str) -> Endpoint:
     host = parts.hostname or ""
     base_path = urllib.parse.quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
     return Endpoint(
-        host=host, port=parts.port or (443 if tls else 80), tls=tls, base_path=base_path, literal=_is_address(host)
+        host=host,
+        port=parts.port or (443 if tls else 80),
+        tls=tls,
+        base_path=base_path,
+        literal=_is_address(host),
+        headers=headers,
+        pending_route=pending_route,
     )
 
 

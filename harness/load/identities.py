@@ -7,8 +7,8 @@ import msgspec
 
 from harness.errors import HarnessError, UsageError, explain
 
-DISCOVERY_PATH = "/api/agents?limit=1000"
-"""Where a target is asked for its agents."""
+PAGE_ROWS = 1000
+"""Agents asked for at a time: the most that the reference master answers."""
 
 DEFAULT_PREFIX = "agent-"
 
@@ -23,7 +23,7 @@ class _AgentList(msgspec.Struct):
 
 def listed_ids(body: bytes) -> tuple[str, ...] | None:
     """
-    Read the target's answer to `DISCOVERY_PATH`: ``{"agents": [{"id": …}, …], …}``.
+    Read the target's answer when asked for its agents: ``{"agents": [{"id": …}, …], …}``.
 
     Returns:
         The ids in their order; None when the body has another form.

@@ -8,7 +8,18 @@ from pathlib import Path
 from harness.errors import UsageError, explain
 from harness.http import check_base_url
 from harness.load.command import LoadOptions
+from harness.scenarios import DEFAULT_SCENARIO, add_parameters, read_values, scenario_kind, typed_values
 from harness.schedule import PhaseModel
+from harness.staging import (
+    add_staging_options,
+    check_agents_path,
+    check_pending_route,
+    check_rate,
+    check_writes,
+    most_per_s,
+    read_abort_ratio,
+    with_base_path,
+)
 from harness.units import parse_duration_s, parse_ratio
 
 SPAWN_RATE_PER_S = 100.0
@@ -18,12 +29,13 @@ STOP_TIMEOUT_UNSET_S = -1.0
 """Stands for "not asked for", which Locust's own default of 0 could not be told from."""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, scenario: str = DEFAULT_SCENARIO) -> None:
     """
-    Add the group of our options, and set defaults of Locust's own that suit a fleet.
+    Add the groups of our options, and set defaults of Locust's own that suit a fleet.
 
     Args:
         parser: Locust's, as its event ``init_command_line_parser`` hands it out.
+        scenario: its own parameters are among them.
     """
     group = parser.add_argument_group(
         "Agent polling", "A fleet of agents that poll on a schedule of their own. Durations: 600ms, 10s, 1m30s."
@@ -92,11 +104,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="<text>",
         help="Make agent ids up instead of asking the target: agent- gives agent-0001, agent-0002 ...",
     )
+    parser.add_argument_group("before the run").add_argument(
+        "--dry-run", action="store_true", help="Say what would be sent where, and send nothing."
+    )
+    add_staging_options(parser)
+    add_parameters(parser, {parameter.name: parameter for parameter in scenario_kind(scenario).parameters})
     parser.set_defaults(spawn_rate=SPAWN_RATE_PER_S, stop_timeout=STOP_TIMEOUT_UNSET_S)
 
 
 def read_options(
-    parsed: argparse.Namespace, *, host: str | None, agents: int, run_time_s: float | None
+    parsed: argparse.Namespace,
+    *,
+    host: str | None,
+    agents: int,
+    run_time_s: float | None,
+    scenario: str = DEFAULT_SCENARIO,
 ) -> LoadOptions:
     """
     Turn what Locust's parser read into our own record.
@@ -106,9 +128,11 @@ def read_options(
         host: base URL of the target, which the web UI may have changed since; None for none.
         agents: number of users asked for.
         run_time_s: length of the run when it is known beforehand [s].
+        scenario: name of the scenario.
 
     Raises:
-        UsageError: no host, or one that is no base URL; a warm-up as long as the run.
+        UsageError: no host, or one that is no base URL; a warm-up as long as the run; a fleet beyond the ceiling
+            on the rate; a scenario that writes where it may not.
     """
     if not host:
         raise UsageError(
@@ -126,8 +150,13 @@ def read_options(
                 need=f"less than the run time of {run_time_s:g} s",
             )
         )
+    host = with_base_path(check_base_url(host, option="--host"), parsed.base_path)
+    most = most_per_s(parsed.max_rate, host)
+    check_rate(agents=agents, interval_s=parsed.poll_interval_s, most=most)
+    writes = scenario_kind(scenario).writes
+    check_writes(scenario=scenario, writes=writes, host=host, allowed=parsed.allow_writes)
     return LoadOptions(
-        host=check_base_url(host, option="--host"),
+        host=host,
         agents=agents,
         interval_s=parsed.poll_interval_s,
         run_time_s=run_time_s,
@@ -139,6 +168,16 @@ def read_options(
         warmup_s=parsed.warmup_s,
         agents_file=parsed.agents_file,
         agent_id_prefix=parsed.agent_id_prefix,
+        scenario=scenario,
+        parameters=read_values(scenario, typed_values(parsed)),
+        agents_path=check_agents_path(parsed.agents_path),
+        pending_route=check_pending_route(parsed.pending_route),
+        header_env=tuple(parsed.header_env),
+        ca_file=parsed.ca_file,
+        insecure_token=parsed.insecure_token,
+        allow_writes=parsed.allow_writes,
+        most_per_s=most,
+        abort_ratio=read_abort_ratio(parsed.abort_errors),
     )
 
 

@@ -53,7 +53,22 @@ def test_a_secret_in_a_url_is_refused_and_not_repeated() -> None:
     with pytest.raises(UsageError) as refusal:
         check_base_url("https://user:s3cret@staging.example", option="--host")
     assert "s3cret" not in str(refusal.value)
-    assert "option '--host': credentials in a URL end up in logs, need a URL without" == str(refusal.value)
+    assert (
+        "option '--host': credentials in a URL end up in logs, need a URL without; "
+        "try the token in the environment, as $HARNESS_TOKEN"
+    ) == str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "query", ["token=s3cret", "api_key=s3cret", "x=1&access_token=s3cret", "Signature=s3cret"]
+)
+def test_a_token_in_a_url_is_refused_and_not_repeated(query: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        check_base_url(f"https://staging.example?{query}", option="--host")
+    assert (
+        "option '--host': a token in a URL ends up in logs, need a URL without; "
+        "try the token in the environment, as $HARNESS_TOKEN"
+    ) == str(refusal.value)
 
 
 def test_json_is_decoded_whatever_the_status() -> None:

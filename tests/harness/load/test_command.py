@@ -49,7 +49,24 @@ def test_builds_a_headless_locust_that_judges_nothing() -> None:
         *("--host", "http://127.0.0.1:8000", "--users", "50", "--run-time", "70s"),
         *("--interval", "10.0", "--seed", "7", "--phase-model", "uniform", "--jitter", "0.0"),
         *("--request-timeout", "10.0", "--warmup", "0.0", "--samples-dir", "runs/x"),
+        *("--agents-path=/api/agents", "--pending-path=/api/deployments/pending/{agent_id}"),
+        *("--max-rate=100000.0", "--abort-errors=0.5"),
     ]
+
+
+def test_names_the_scenarios_file_and_its_parameters() -> None:
+    built = locust_command(options(scenario="ramp", parameters={"ramp_s": 30.0}))
+    assert built[4].endswith("locustfiles/ramp.py")
+    assert "--ramp-for=30" in built
+
+
+def test_no_secret_stands_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command line is public on the machine: headers are named with their variables, the token not at all."""
+    monkeypatch.setenv("HARNESS_TOKEN", "s3cret-token")
+    monkeypatch.setenv("STAGING_KEY", "s3cret-key")
+    built = " ".join(locust_command(options(header_env=("X-Api-Key=STAGING_KEY",), insecure_token=True)))
+    assert "--header-env=X-Api-Key=STAGING_KEY" in built
+    assert "s3cret" not in built
 
 
 def test_the_scenario_it_names_is_there() -> None:
@@ -63,8 +80,8 @@ durations = st.floats(min_value=1e-9, max_value=1e6).map(lambda value: round(val
     st.builds(
         LoadOptions,
         host=st.just("https://staging.example.org/base"),
-        agents=st.integers(min_value=1, max_value=10**6),
-        interval_s=durations,
+        agents=st.integers(min_value=1, max_value=10**4),
+        interval_s=durations.map(lambda value: value + 1),
         run_time_s=st.none() | st.integers(min_value=60, max_value=10**6).map(float),
         seed=st.integers(min_value=0, max_value=2**64),
         samples_dir=st.none() | st.just(Path("a folder/with spaces")),
@@ -73,6 +90,14 @@ durations = st.floats(min_value=1e-9, max_value=1e6).map(lambda value: round(val
         request_timeout_s=durations,
         warmup_s=st.floats(min_value=0, max_value=59).map(lambda value: round(value, 9)),
         agents_file=st.none() | st.just(Path("agents.txt")),
+        agents_path=st.just("/v2/agents"),
+        pending_route=st.just("/v2/pending/{agent_id}"),
+        header_env=st.just(()) | st.just(("X-Api-Key=STAGING_KEY", "X-Tenant=TENANT")),
+        ca_file=st.none() | st.just(Path("my ca.pem")),
+        insecure_token=st.booleans(),
+        allow_writes=st.booleans(),
+        most_per_s=st.floats(min_value=1e4, max_value=1e6),
+        abort_ratio=st.none() | st.floats(min_value=0.001, max_value=0.999),
     )
 )
 def test_what_is_built_is_what_is_read(built: LoadOptions) -> None:

@@ -9,14 +9,21 @@ from harness.load.command import LoadOptions
 from harness.load.options import SPAWN_RATE_PER_S, STOP_TIMEOUT_UNSET_S, add_options, read_options
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(scenario: str = "agent-polling") -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="locust", exit_on_error=False)
-    add_options(made)
+    add_options(made, scenario)
     return made
 
 
-def read(*arguments: str, host: str | None = "http://127.0.0.1:1", run_time: float | None = 60.0) -> LoadOptions:
-    return read_options(parser().parse_args(arguments), host=host, agents=50, run_time_s=run_time)
+def read(
+    *arguments: str,
+    host: str | None = "http://127.0.0.1:1",
+    run_time: float | None = 60.0,
+    agents: int = 50,
+    scenario: str = "agent-polling",
+) -> LoadOptions:
+    parsed = parser(scenario).parse_args(arguments)
+    return read_options(parsed, host=host, agents=agents, run_time_s=run_time, scenario=scenario)
 
 
 def test_the_defaults_are_the_fleet_of_the_specification() -> None:
@@ -83,11 +90,45 @@ def test_a_wrong_value_is_named(arguments: list[str], text: str) -> None:
         ),
         (
             {"host": "http://user:secret@127.0.0.1"},
-            "option '--host': credentials in a URL end up in logs, need a URL without",
+            (
+                "option '--host': credentials in a URL end up in logs, need a URL without; "
+                "try the token in the environment, as $HARNESS_TOKEN"
+            ),
         ),
         (
             {"run_time": 5, "arguments": ("--warmup", "5s")},
             "option '--warmup': leaves nothing of the run, got 5 s, need less than the run time of 5 s",
+        ),
+        (
+            {"host": "https://staging.example", "agents": 20_000},
+            (
+                "option '--max-rate': 20000 agents every 10 s send more than the ceiling, got 2000 requests/s, "
+                "need 1000 or fewer; try fewer agents, a longer interval, or --max-rate 2000 if that may be"
+            ),
+        ),
+        (
+            {"arguments": ("--max-rate", "0")},
+            "option '--max-rate': not a rate, got 0, need 0.001..1e6",
+        ),
+        (
+            {"arguments": ("--abort-errors", "100%")},
+            "option '--abort-errors': no share is more than all, got '100%', need below 100%",
+        ),
+        (
+            {"arguments": ("--base-path", "v2")},
+            "option '--base-path': not a path, got 'v2', need a form such as /api",
+        ),
+        (
+            {"arguments": ("--pending-path", "/pending")},
+            "option '--pending-path': no place for the agent's id, got /pending, need one {agent_id}",
+        ),
+        (
+            {"scenario": "deployment-wave"},
+            (
+                "scenario 'deployment-wave': orders deployments and reports progress, which changes the data at "
+                "http://127.0.0.1:1; "
+                "try --allow-writes if that may be, or no --host: the bundled master is free for it"
+            ),
         ),
     ],
 )
