@@ -16,7 +16,7 @@ def fault_of_plan(plan: Plan, definition: IndexDefinition) -> str | None:
 
     It does when it enters the index at its first column, checks none of the index's columns afterwards, reads the
     table in no other way, and sorts nothing. Two sorts are allowed: a bitmap of the index's matches gives them in
-    the table's order, and PostgreSQL then sorts just these; and the ties of the index's order may be sorted further.
+    the table's order, and PostgreSQL then sorts just these; and ties of the index's order may be sorted further.
 
     Args:
         plan: of the statement.

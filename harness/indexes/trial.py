@@ -1,8 +1,9 @@
 """
 Trying an index on a copy: the audited database itself is never written to.
 
-SQLite's schema and statistics are copied into memory. Of PostgreSQL's, the tables at hand are copied with up to
-`SAMPLE_ROWS` rows each into a server of our own, because its planner looks at the size of the files, which no
+SQLite's schema and statistics are copied into memory. On PostgreSQL, an index is tried hypothetically where the
+extension for that is installed (`harness.indexes.hypothetical`). Elsewhere the tables at hand are copied with up
+to `SAMPLE_ROWS` rows each into a server of our own, because its planner looks at the size of the files, which no
 copied statistics can replace.
 """
 
@@ -16,6 +17,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from harness.errors import HarnessError
 from harness.indexes.database import CannotExplainError, Database, driver_message
+from harness.indexes.hypothetical import hypothetical_indexes
 from harness.indexes.opening import open_database
 from harness.indexes.plan import Plan
 from harness.indexes.postgres import PostgresDatabase
@@ -26,7 +28,7 @@ SAMPLE_ROWS = 10_000
 
 
 class Copy(Protocol):
-    """A copy that may be changed."""
+    """Where indexes may be tried: a copy that may be changed, or the database itself with hypothetical ones."""
 
     @property
     def described(self) -> str:
@@ -51,7 +53,7 @@ def open_copy(database: Database) -> Iterator[Copy]:
     """
     with ExitStack() as stack:
         if isinstance(database, PostgresDatabase):
-            yield _PostgresCopy(database, stack)
+            yield hypothetical_indexes(database) or _PostgresCopy(database, stack)
         else:
             yield _SqliteCopy(database, stack)
 

@@ -2,11 +2,13 @@
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.pool import NullPool
 
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.indexes import trial, workload
@@ -17,7 +19,9 @@ from harness.indexes.render import render_html, render_text
 from harness.indexes.workload import read_workload
 from harness.indexes.workload_audit import audit_workload
 from harness.model import Status
+from harness.postgres import ephemeral_postgres, find_binaries
 from tests.harness.indexes.master import COMPOSITE, build, run
+from tests.postgres_fixture import SKIP_REASON
 
 SCAN = "SELECT * FROM deployments WHERE artifact = {} ORDER BY created_at"
 PENDING = "SELECT id FROM deployments WHERE agent_id = {} AND status = {} ORDER BY created_at"
@@ -245,6 +249,40 @@ def test_no_server_to_try_on(postgres_url: str, monkeypatch: pytest.MonkeyPatch)
         made.statements[0].weight,
         made.statements[0].note,
     )
+
+
+@pytest.fixture
+def hypopg_url() -> Iterator[str]:
+    """A database with the extension, on the first installation of this machine that has it."""
+    for binaries in find_binaries():
+        with ephemeral_postgres(binaries=binaries) as server:
+            url = server.create_database("hypothetical")
+            made = create_engine(url, poolclass=NullPool)
+            with made.connect() as connection:
+                found = "SELECT count(*) FROM pg_available_extensions WHERE name = 'hypopg'"
+                available = connection.execute(text(found)).scalar_one()
+            if available:
+                run(made, "CREATE EXTENSION hypopg")
+                yield url
+                return
+    pytest.skip(f"{SKIP_REASON}hypothetical indexes: no installation here has the extension hypopg")
+
+
+def test_hypothetical_index(hypopg_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the extension an index is tried in place: nothing is copied, and nothing is left behind."""
+    monkeypatch.setattr(trial, "ephemeral_postgres", None)
+    engine = build(hypopg_url, rows=20_000)
+    (found,) = audit(hypopg_url, captured(marked(engine, SCAN))).statements
+    proposal = found.proposal
+    assert proposal is not None
+    assert proposal.statement.startswith("CREATE INDEX idx_deployments_artifact_created_at ON deployments")
+    assert "using idx_deployments_artifact_created_at" in proposal.plan
+    assert proposal.cost_ratio is not None
+    assert proposal.cost_ratio > 2
+    assert proposal.tried_on.startswith("a hypothetical index (hypopg ")
+    with engine.connect() as connection:
+        left = connection.execute(text("SELECT count(*) FROM pg_indexes WHERE tablename = 'deployments'"))
+        assert 4 == left.scalar_one()
 
 
 def test_table_that_can_not_be_copied(postgres_url: str) -> None:
