@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import harness
 from harness.backend.seed import add_seed_arguments, run_seed
 from harness.backend.server import add_serve_arguments, run_server
+from harness.ci.options import OutputOptions, add_output_arguments, read_output_options
 from harness.errors import ExitCode, HarnessError, explain
 from harness.indexes.command import EPILOG as INDEXES_EPILOG
 from harness.indexes.command import add_indexes_arguments, run_indexes
@@ -115,6 +116,7 @@ def entry_point() -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     options = read_run_options(parsed)
+    outputs = read_output_options(parsed)
     from harness.interrupt import Interrupt
     from harness.run import execute, shortfall_text
 
@@ -123,34 +125,48 @@ def _run(parsed: argparse.Namespace) -> int:
         _say(shortfall)
     with Interrupt().installed() as interrupt:
         outcome = execute(options, interrupt)
-    return _show(outcome.result, outcome.directory, outcome.drawing_fault, as_json=parsed.json)
+    recording = outcome.recording
+    if recording is not None and recording.fault is not None:
+        _say(f"the run is not in the history: {recording.fault}")
+    return _show(outcome.result, outcome.directory, outcome.drawing_fault, outputs, as_json=parsed.json)
 
 
 def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run's folder")
     parser.add_argument("--json", action="store_true", help="print the result as JSON instead of tables")
+    add_output_arguments(parser)
 
 
 def _report(parsed: argparse.Namespace) -> int:
     from harness.conclude import conclude_again, draw
     from harness.rundir import RunDirectory
 
+    outputs = read_output_options(parsed)
     directory = RunDirectory(parsed.run_dir)
     conclusion = conclude_again(parsed.run_dir)
-    return _show(conclusion.result, directory, draw(conclusion, directory), as_json=parsed.json)
+    return _show(conclusion.result, directory, draw(conclusion, directory), outputs, as_json=parsed.json)
 
 
 def _show(
-    result: "Result", directory: "RunDirectory", drawing_fault: HarnessError | None, *, as_json: bool
+    result: "Result",
+    directory: "RunDirectory",
+    drawing_fault: HarnessError | None,
+    outputs: OutputOptions,
+    *,
+    as_json: bool,
 ) -> int:
-    """Print the verdict; a report that could not be drawn is our own error, said after it."""
+    """Print the verdict and write the outputs; what could not be written is our own error, said after it."""
+    from harness.ci.outputs import write_outputs
+    from harness.report.judged import judged_result
+
     try:
         _print_result(result, directory, as_json=as_json, drawn=drawing_fault is None)
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`), and the verdict stands. Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if drawing_fault is not None:
-        raise drawing_fault
+    fault = write_outputs(outputs, judged_result(result), sys.stderr) or drawing_fault
+    if fault is not None:
+        raise fault
     return _EXIT_CODES[result.verdict.status.value]
 
 

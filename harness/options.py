@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.backend.config import DATABASE_URL_VARIABLE
+from harness.ci.options import add_output_arguments
 from harness.errors import UsageError, explain
+from harness.project import add_history_argument, history_place
 from harness.units import parse_duration_s, parse_ratio
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class RunOptions:
         request_timeout_s: for one poll [s].
         target_delay_s: artificial delay in the embedded target [s].
         target_error_ratio: artificial share of errors in the embedded target, 0..1.
+        history: folder or URL of the history that the run is recorded in; None for none.
     """
 
     host: str | None
@@ -65,6 +68,7 @@ class RunOptions:
     request_timeout_s: float
     target_delay_s: float
     target_error_ratio: float
+    history: str | None = None
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +84,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder that gets the run's own folder (default: runs)",
     )
     output.add_argument("--json", action="store_true", help="print the result as JSON instead of tables")
+    add_history_argument(output)
+    output.add_argument("--no-history", action="store_true", help="do not record the run in a history")
+    add_output_arguments(parser)
 
 
 def _add_load(parser: argparse.ArgumentParser) -> None:
@@ -186,6 +193,7 @@ def read_run_options(parsed: argparse.Namespace) -> RunOptions:
         request_timeout_s=parse_duration_s(parsed.request_timeout, name="--request-timeout"),
         target_delay_s=parse_duration_s(parsed.target_delay, name="--target-delay"),
         target_error_ratio=parse_ratio(parsed.target_error_ratio, name="--target-error-ratio"),
+        history=None if parsed.no_history else history_place(parsed.history, out=parsed.out),
     )
 
 
