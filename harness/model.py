@@ -161,12 +161,24 @@ class GeneratorTick:
         cpu_ratio: CPU use of the generator process since the last tick, in cores.
         loop_lag_s: how late the event loop woke a timer, the worst of some twenty since the last tick [s].
         rss_bytes: resident memory.
+        start_lag_s: the longest that a poll whose agent was free waited to be sent since the last tick [s]; None
+            when unknown.
+        gc_pause_s: the longest collection of garbage since the last tick, in which nothing else ran [s]; None
+            when unknown.
+        missed: polls that were skipped since the last tick; None when unknown.
+        connections: connections open to the target; None when unknown.
+        worker: which of several processes this is; None for a load of one process.
     """
 
     t_s: float
     cpu_ratio: float
     loop_lag_s: float
     rss_bytes: int
+    start_lag_s: float | None = None
+    gc_pause_s: float | None = None
+    missed: int | None = None
+    connections: int | None = None
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
