@@ -33,17 +33,27 @@ from harness.judge.gates import plan_shortfall, spec_gates
 from harness.load.command import LoadOptions, locust_command
 from harness.model import SCHEMA_VERSION, IndexEvidence, Reading, Result, Run, RunState, Scenario
 from harness.options import RunOptions, check_options
+from harness.recording import Recording, record_run
 from harness.rundir import PARTIAL_SUFFIX, RunDirectory, cannot_write, encode, read_header, write_atomically
 from harness.target import EmbeddedOptions, RunningTarget, attach, embedded_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A finished run: its result, the folder that holds it, and why its report could not be drawn, if so."""
+    """
+    A finished run.
+
+    Args:
+        result: its result.
+        directory: the folder that holds it.
+        drawing_fault: why its report could not be drawn; None when it was.
+        recording: what came of keeping it in a history; None when that was not asked for.
+    """
 
     result: Result
     directory: RunDirectory
     drawing_fault: HarnessError | None
+    recording: Recording | None = None
 
 
 def shortfall_text(options: RunOptions) -> str | None:
@@ -104,8 +114,12 @@ def execute(options: RunOptions, interrupt: Interrupt) -> Outcome:
             stack.close()
             conclusion = conclude(directory, run=run, reading=reading)
             drawing_fault = draw(conclusion, directory)
+    final = RunDirectory(_final(directory.path))
     return Outcome(
-        result=conclusion.result, directory=RunDirectory(_final(directory.path)), drawing_fault=drawing_fault
+        result=conclusion.result,
+        directory=final,
+        drawing_fault=drawing_fault,
+        recording=None if options.history is None else record_run(conclusion, final, options.history),
     )
 
 

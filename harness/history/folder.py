@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import HarnessError, explain
+from harness.history.index import INDEX, Entry, Stamp, entries
 from harness.history.records import (
     UnreadableRecordError,
     decode_record,
@@ -40,8 +41,6 @@ from harness.history_model import Acceptance, HistoryRecord, Note
 RUNS, ACCEPTANCES, NOTES = "runs", "acceptances", "notes"
 SUFFIX = ".json"
 TEMPORARY_SUFFIX = ".tmp"
-INDEX = ".index"
-
 _IGNORED = f"/{INDEX}/\n*{TEMPORARY_SUFFIX}\n"
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -70,15 +69,23 @@ class FolderHistory:
         return self._write(self.path / RUNS / month, record)
 
     def scan(self, left_out: dict[str, str], *, distributions: bool = False) -> Iterator[HistoryRecord]:
-        """Yield the records, those under their own name first."""
-        del distributions
-        yield from self._read_all(RUNS, HistoryRecord, left_out)
+        """Yield the records, those under their own name first; without distributions from the index."""
+        if distributions:
+            yield from self._read_all(RUNS, HistoryRecord, left_out)
+        else:
+            yield from self._sole(entries(self.path, self.stamps()), left_out)
         # Read for what can't be read of them.
         deque(self._read_all(ACCEPTANCES, Acceptance, left_out), maxlen=0)
         deque(self._read_all(NOTES, Note, left_out), maxlen=0)
 
     def get(self, record_id: str) -> HistoryRecord:
         """Read one record."""
+        # Nearly always under its own name; a copy under another may be all that is left.
+        named = (path for path in self.files(RUNS) if path.stem == record_id)
+        for path in named:
+            record = self._read(path, HistoryRecord, {})
+            if record is not None and record.id == record_id:
+                return record
         for record in self.scan({}, distributions=True):
             if record.id == record_id:
                 return record
@@ -117,27 +124,30 @@ class FolderHistory:
         pattern = f"*/*{SUFFIX}" if folder == RUNS else f"*{SUFFIX}"
         return sorted((self.path / folder).glob(pattern), key=lambda path: path.name)
 
+    def stamps(self) -> dict[str, Stamp]:
+        """Return each run's file below this folder, with what tells whether it has changed, by path."""
+        found: dict[str, Stamp] = {}
+        with contextlib.suppress(FileNotFoundError):
+            for month in (self.path / RUNS).iterdir():
+                with contextlib.suppress(NotADirectoryError), os.scandir(month) as files:
+                    for file in files:
+                        if file.name.endswith(SUFFIX) and not file.name.startswith("."):
+                            status = file.stat()
+                            found[f"{RUNS}/{month.name}/{file.name}"] = Stamp(status.st_size, status.st_mtime_ns)
+        return dict(sorted(found.items()))
+
     def _read_all(self, folder: str, kind: type[T], left_out: dict[str, str]) -> Iterator[T]:
-        seen: set[str] = set()
-        strangers = []
-        for path in self.files(folder):
-            record = self._read(path, kind, left_out)
-            if record is None:
-                continue
-            if record.id != path.stem:
-                strangers.append((path, record))
-            elif record.id in seen:
-                left_out[self._name(path)] = f"a second file of record {record.id}"
-            else:
-                seen.add(record.id)
-                yield record
-        # A file under another name is a copy, unless its own file is gone: then it is what is left of it.
-        for path, record in strangers:
-            if record.id in seen:
-                left_out[self._name(path)] = f"a copy of record {record.id}"
-            else:
-                seen.add(record.id)
-                yield record
+        read = ((self._name(path), self._read(path, kind, left_out)) for path in self.files(folder))
+        yield from _sole_records(read, left_out)
+
+    def _sole(self, found: Iterable[Entry], left_out: dict[str, str]) -> Iterator[HistoryRecord]:
+        def told() -> Iterator[tuple[str, HistoryRecord | None]]:
+            for entry in found:
+                if entry.fault is not None:
+                    left_out[entry.path] = entry.fault
+                yield entry.path, entry.record
+
+        yield from _sole_records(told(), left_out)
 
     def _read(self, path: Path, kind: type[T], left_out: dict[str, str]) -> T | None:
         try:
@@ -175,6 +185,33 @@ class FolderHistory:
         path = self.path / ".gitignore"
         if not path.exists():
             write_new(path, _IGNORED.encode())
+
+
+def _sole_records(found: Iterable[tuple[str, T | None]], left_out: dict[str, str]) -> Iterator[T]:
+    """
+    Yield each record once.
+
+    A file under another name than its record's is a copy, unless the record's own file is gone: then it is what is
+    left of it.
+    """
+    seen: dict[str, str] = {}
+    strangers = []
+    for path, record in found:
+        if record is None:
+            continue
+        if Path(path).stem != record.id:
+            strangers.append((path, record))
+        elif record.id in seen:
+            left_out[path] = f"a second file of record {record.id}, beside {seen[record.id]}"
+        else:
+            seen[record.id] = path
+            yield record
+    for path, record in strangers:
+        if record.id in seen:
+            left_out[path] = f"a copy of record {record.id}, beside {seen[record.id]}"
+        else:
+            seen[record.id] = path
+            yield record
 
 
 def write_new(path: Path, content: bytes) -> bool:

@@ -42,7 +42,7 @@ def run(*arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[
 
 
 def only_run(out: Path) -> RunDirectory:
-    (path,) = out.iterdir()
+    (path,) = (path for path in out.iterdir() if path.name != "history")
     return RunDirectory(path)
 
 
