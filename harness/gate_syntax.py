@@ -49,7 +49,14 @@ _UNITS = {
 }
 
 
-def parse_gate(text: str, *, name: str | None = None, interval_s: float | None = None) -> Gate:
+def parse_gate(
+    text: str,
+    *,
+    name: str | None = None,
+    interval_s: float | None = None,
+    confidence: float = 0.95,
+    on_inconclusive: str = "fail",
+) -> Gate:
     """
     Read a gate.
 
@@ -58,6 +65,8 @@ def parse_gate(text: str, *, name: str | None = None, interval_s: float | None =
             the polled one; without a metric about the response time.
         name: of the gate; None derives one from what it says (`name_of`).
         interval_s: polling interval, which the limit ``1/interval`` stands for [s]; None where it is not known.
+        confidence: where the text says nothing of it.
+        on_inconclusive: likewise.
 
     Returns:
         The gate. `harness.judge.gates.check_gates` tells whether it can be judged.
@@ -65,7 +74,8 @@ def parse_gate(text: str, *, name: str | None = None, interval_s: float | None =
     Raises:
         UsageError: it can't be read; what was probably meant is named.
     """
-    return _Reader(text, interval_s).gate(name)
+    gate = _Reader(text, interval_s).gate(name, confidence=confidence, on_inconclusive=on_inconclusive)
+    return replace(gate, name=name_of(gate)) if name is None else gate
 
 
 def format_gate(gate: Gate) -> str:
@@ -112,15 +122,20 @@ class _Reader:
         self._text = " ".join(text.split())
         self._interval_s = interval_s
 
-    def gate(self, name: str | None) -> Gate:
+    def gate(self, name: str | None, *, confidence: float, on_inconclusive: str) -> Gate:
         if not self._text:
             raise self._fault("empty", need=_EXAMPLE)
         subject, rest = self._subject()
         condition, *options = (part.strip() for part in _split(rest))
-        gate = self._condition(condition, subject)
+        gate = replace(
+            self._condition(condition, subject),
+            name=name or "",
+            confidence=confidence,
+            on_inconclusive=on_inconclusive,
+        )
         for option in options:
             gate = self._option(gate, option)
-        return replace(gate, name=name_of(gate) if name is None else name)
+        return gate
 
     def _subject(self) -> tuple[str, str]:
         """Split off the route. A colon inside braces, as in ``{path:path}``, belongs to it."""

@@ -86,6 +86,7 @@ METRICS: Mapping[str, MetricFacts] = {
         unit="count",
         kind=Kind.PLAIN,
         selects=True,
+        watchable=True,
         text="requests that failed, or failed in one way: errors(http-5xx)",
     ),
     "handler_time": MetricFacts(

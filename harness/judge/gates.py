@@ -1,17 +1,16 @@
 """The specification's targets as gates, and the verdict over gates."""
 
-import difflib
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.errors import UsageError, explain
+from harness.judge.catalogue import METRICS, Kind, Scope
+from harness.judge.checks import check_gates
 from harness.judge.context import Context
 from harness.judge.evidence import Evidence
 from harness.judge.findings import NotJudged, Outcome, allowed_ratio, nothing_observed
 from harness.judge.intervals import smallest_n
-from harness.judge.metrics import EVALUATORS, POLL_METRICS, QUANTILE_METRICS, SHARE_METRICS
+from harness.judge.metrics import EVALUATORS
 from harness.model import (
     PENDING_ROUTE,
     Coverage,
@@ -130,21 +129,6 @@ def overall(statuses: Sequence[Status]) -> Status:
     return next((status for status in _PRECEDENCE if status in statuses), Status.INCONCLUSIVE)
 
 
-def check_gates(gates: Sequence[Gate]) -> None:
-    """
-    Refuse gates that can't be judged on any run.
-
-    Raises:
-        UsageError: two gates of one name, an unknown metric (the near miss is named), a quantile missing, given
-            where there is none or outside (0, 1], a limit or confidence out of range, ``near`` without tolerance.
-    """
-    for name, times in Counter(gate.name for gate in gates).items():
-        if times > 1:
-            raise UsageError(explain("gate", name, fault="several gates of one name", got=times, need="1"))
-    for gate in gates:
-        _check_gate(gate)
-
-
 def required_polls(gates: Sequence[Gate]) -> int:
     """Return how many polls the most demanding gate needs before it can pass with no exceedance; 0 for none."""
     return max((_polls_needed(gate) for gate in gates), default=0)
@@ -195,7 +179,7 @@ def plan_shortfall(gates: Sequence[Gate], scenario: Scenario) -> list[Shortfall]
 
 def _outcome(gate: Gate, context: Context) -> Outcome:
     polled = context.evidence.subject
-    if gate.metric in POLL_METRICS and gate.subject != polled:
+    if METRICS[gate.metric].scope is Scope.ROUTE and gate.subject != polled:
         return nothing_observed(
             gate,
             f"no poll of {gate.subject} in this run, which polled {polled}",
@@ -205,47 +189,8 @@ def _outcome(gate: Gate, context: Context) -> Outcome:
 
 
 def _polls_needed(gate: Gate) -> int:
-    if gate.metric not in SHARE_METRICS:
+    if METRICS[gate.metric].kind is Kind.PLAIN or gate.against_baseline:
         return 0
     allowed = allowed_ratio(gate)
     # Nothing allowed is a statement about the polls observed: one is enough to make it.
     return 1 if allowed == 0 else smallest_n(0, allowed_ratio=allowed, confidence=gate.confidence) or 0
-
-
-def _check_gate(gate: Gate) -> None:
-    if gate.metric not in EVALUATORS:
-        near = difflib.get_close_matches(gate.metric, EVALUATORS, n=1)
-        raise UsageError(
-            explain(
-                "gate",
-                gate.name,
-                fault="unknown metric",
-                got=f"'{gate.metric}'",
-                need="one of " + ", ".join(EVALUATORS),
-                remedy=f"'{near[0]}'" if near else None,
-            )
-        )
-    for fault, got, need in _faults(gate):
-        raise UsageError(explain("gate", gate.name, fault=fault, got=got, need=need))
-
-
-def _faults(gate: Gate) -> list[tuple[str, object, str]]:
-    """Return what is wrong with a gate of a known metric: the fault, the value, the range."""
-    faults: list[tuple[str, object, str]] = []
-    if gate.metric in QUANTILE_METRICS and gate.quantile is None:
-        faults.append((f"'{gate.metric}' is a distribution", "no quantile", "a quantile in (0, 1]"))
-    if gate.metric not in QUANTILE_METRICS and gate.quantile is not None:
-        faults.append((f"'{gate.metric}' is no distribution", f"quantile {gate.quantile}", "no quantile"))
-    if gate.quantile is not None and not 0 < gate.quantile <= 1:
-        faults.append(("quantile out of range", gate.quantile, "0 < q <= 1"))
-    if gate.metric in SHARE_METRICS and gate.direction is not Direction.BELOW:
-        faults.append((f"'{gate.metric}' has to stay below its limit", gate.direction.value, "'below'"))
-    if not math.isfinite(gate.limit) or gate.limit < 0:
-        faults.append(("limit out of range", gate.limit, "a finite number, 0 or more"))
-    elif gate.metric == "error_ratio" and gate.limit >= 1:
-        faults.append(("limit out of range", gate.limit, "0 <= ratio < 1"))
-    if not 0.5 <= gate.confidence < 1:
-        faults.append(("confidence out of range", gate.confidence, "0.5 <= confidence < 1"))
-    if gate.direction is Direction.NEAR and gate.tolerance_ratio is None:
-        faults.append(("'near' needs a tolerance", "none", "a ratio of the limit, 0 or more"))
-    return faults

@@ -23,14 +23,3 @@ EVALUATORS: Mapping[str, Evaluator] = {
     "service_time": client.service_time,
 }
 """Metric → the function that judges it."""
-
-POLL_METRICS = frozenset(
-    {"connections_per_poll", "error_ratio", "missed_ratio", "poll_rate", "response_time", "service_time"}
-)
-"""Metrics of the samples themselves: the samples have to be of the gate's subject."""
-
-QUANTILE_METRICS = frozenset({"handler_time", "pool_wait", "query_time", "response_time", "service_time"})
-"""Metrics that are distributions: their gates name a quantile."""
-
-SHARE_METRICS = QUANTILE_METRICS | {"error_ratio"}
-"""Metrics that are judged by counting exceedances, and so need a number of polls."""

@@ -193,8 +193,8 @@ def refusal(text):
         (
             "avg < 200ms",
             (
-                "'avg' can't be judged honestly: a failed request has no duration that could enter it, and no bound "
-                "for it holds without assuming a distribution; try 'p(50)'"
+                "'avg' can't be judged honestly: a failed request has no duration that could enter it, and no "
+                "bound for it holds without assuming a distribution; try 'p(50)'"
             ),
         ),
         (
@@ -254,8 +254,8 @@ def refusal(text):
         (
             "p95 < 1s, abort",
             (
-                "unknown option, got 'abort', need one of confidence N%, on_inconclusive fail|pass, abort_on_fail, "
-                "optional"
+                "unknown option, got 'abort', need one of confidence N%, on_inconclusive fail|pass, "
+                "abort_on_fail, optional"
             ),
         ),
     ],

@@ -361,7 +361,7 @@ def test_missed_polls_can_be_gated():
 
 
 def test_connections_can_be_gated():
-    gate = replace(spec_gate("error-ratio"), name="reuse", metric="connections_per_poll", limit=0.5)
+    gate = replace(spec_gate("error-ratio"), name="reuse", metric="connections_per_poll", unit="number", limit=0.5)
     assert finding(gate, evidence()).status == Status.PASS
     opened = evidence(spoil(healthy_samples(), range(300), lambda s: replace(s, new_connection=True)))
     assert finding(gate, opened).status == Status.FAIL
@@ -377,7 +377,9 @@ def test_connections_can_be_gated():
 
 @pytest.mark.parametrize("limit", [0.0, 0.5, 1.0])
 def test_a_figure_on_its_limit_is_neither_below_nor_above(limit):
-    gate = replace(spec_gate("error-ratio"), name="reuse", metric="connections_per_poll", limit=limit)
+    gate = replace(
+        spec_gate("error-ratio"), name="reuse", metric="connections_per_poll", unit="number", limit=limit
+    )
     share = round(300 * limit)
     of = evidence(spoil(healthy_samples(), range(share), lambda s: replace(s, new_connection=True)))
     assert finding(gate, of).status == Status.FAIL

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import UsageError
+from harness.judge.catalogue import METRICS
 from harness.judge.gates import judge, overall, plan_shortfall, required_polls, spec_gates
 from harness.model import Direction, Gate, Scenario, Status
 from tests.harness.judge.support import (
@@ -135,10 +136,7 @@ def gate(**changes):
     return Gate(**(whole | changes))
 
 
-ONE_OF = (
-    "connections_per_poll, error_ratio, handler_time, index, missed_ratio, poll_rate, pool_use, pool_wait, "
-    "query_time, response_time, service_time"
-)
+ONE_OF = ", ".join(METRICS)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +166,23 @@ ONE_OF = (
         (
             gate(metric="error_ratio", quantile=None, limit=1.0),
             "gate 'g': limit out of range, got 1.0, need 0 <= ratio < 1",
+        ),
+        (gate(unit="ms"), "gate 'g': 'response_time' has another unit, got 'ms', need 's'"),
+        (gate(kind="timeout"), "gate 'g': 'response_time' has no kinds, got 'timeout', need none"),
+        (
+            gate(on_inconclusive="warn"),
+            "gate 'g': unknown value of on_inconclusive, got 'warn', need 'fail' or 'pass'",
+        ),
+        (
+            gate(against_baseline=True, unit="ratio", abort_on_fail=True),
+            (
+                "gate 'g': a comparison is not known before the run is over, got abort_on_fail, need a gate on "
+                "error_ratio, errors, response_time or service_time that has to stay below a limit"
+            ),
+        ),
+        (
+            gate(tolerance_ratio=float("nan")),
+            "gate 'g': tolerance out of range, got nan, need a ratio of the limit, 0 or more",
         ),
         (gate(confidence=95.0), "gate 'g': confidence out of range, got 95.0, need 0.5 <= confidence < 1"),
         (

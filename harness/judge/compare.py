@@ -1,0 +1,539 @@
+"""
+One figure of a run, or of several, against the same figure of earlier runs. The run is the unit.
+
+The runs before tell how far two runs of the same code lie apart; a new one is different when it lies farther. On
+a logarithmic scale, where a change is a ratio; with ratios and with values of 0, which have no logarithm, on the
+plain one.
+
+Sources: prediction interval of a normal law, G. J. Hahn, "Factors for calculating two-sided prediction
+intervals", Journal of the American Statistical Association 64 (1969). Ratio of two means: E. C. Fieller, Journal
+of the Royal Statistical Society B 16 (1954). Control: prediction from a regression line, N. R. Draper, H. Smith,
+"Applied Regression Analysis" (1998), section 1.4.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from harness.history_model import Comparison
+from harness.judge.wording import count, duration, number, percent
+from harness.model import Direction, Interval, Status
+from harness.student import t_quantile
+
+LEAST_BASELINE = 3
+"""Runs that a baseline needs: two tell of their own difference, and nothing of how far that is usual."""
+
+GOOD_BASELINE = 10
+"""Runs that a baseline should have: with fewer the interval is wide because the spread is hardly known."""
+
+MOST_BASELINE = 30
+"""Runs that a baseline is made of at most: older ones tell of another time."""
+
+LEAST_CONTROLLED = 8
+"""Runs with a control's figure that a coefficient can be fitted on."""
+
+_POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """
+    What is compared; fields as in `harness.history_model.Metric`.
+
+    Args:
+        subject: what it was measured on.
+        metric: its name.
+        quantile: q in (0, 1]; None for figures that are no quantile.
+        unit: of the values.
+        direction: which side is the better one.
+    """
+
+    subject: str
+    metric: str
+    quantile: float | None
+    unit: str
+    direction: Direction = Direction.BELOW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """
+    Something frozen that was measured in the same jobs, so that what it does is the machine's doing.
+
+    Args:
+        label: its name.
+        baseline: its value in each run of the baseline; None where it was not measured.
+        contenders: the same for the contenders.
+    """
+
+    label: str
+    baseline: Sequence[float | None]
+    contenders: Sequence[float | None]
+
+
+def compare(
+    baseline: Sequence[float | None],
+    contenders: Sequence[float | None],
+    *,
+    figure: Figure,
+    limit_ratio: float,
+    confidence: float = 0.95,
+    control: Control | None = None,
+) -> Comparison:
+    """
+    Judge whether a figure got worse than is allowed.
+
+    Args:
+        baseline: its value in each earlier run, the newest last; the last `MOST_BASELINE` of them count. None,
+        NaN and
+            infinite ones are left out, and the reason says so.
+        contenders: its value in each new run. An infinite one is a failure of more polls than the quantile leaves.
+        figure: what it is.
+        limit_ratio: largest change for the worse that is allowed, ≥ 0: 0.1 for ten per cent.
+        confidence: of PASS and of FAIL each, 0.5..1.
+        control: what the same jobs measured of something frozen; used where enough runs have it.
+
+    Returns:
+        PASS when the change is surely within the limit, FAIL when it is surely beyond, else INCONCLUSIVE. The
+        interval's ends are one-sided bounds at `confidence`, so the verdict can be read off it.
+    """
+    judged = _Judged(figure=figure, limit_ratio=limit_ratio, confidence=confidence)
+    usable, dropped = _usable(baseline, contenders, control, figure)
+    judged.dropped = dropped
+    if any(value is not None and value == math.inf for value in contenders):
+        return judged.endless(len(usable.old), len(contenders))
+    if len(usable.new) == 0:
+        return judged.nothing(len(usable.old), 0, "no contender has a value", "a run that measures it")
+    if len(usable.old) < LEAST_BASELINE:
+        return judged.too_few(usable.old, usable.new)
+    return judged.decide(usable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Usable:
+    """The values that count, on the plain scale, and the control's beside them where it is used."""
+
+    old: tuple[float, ...]
+    new: tuple[float, ...]
+    is_log: bool
+    control: str | None = None
+    old_control: tuple[float, ...] = ()
+    new_control: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Estimate:
+    """
+    What a comparison of two groups comes to, on the scale it is done on.
+
+    Args:
+        shift: new level − old level.
+        error: its standard error.
+        spread: standard deviation of a single run.
+        degrees: of freedom of `spread`.
+        moved: how far the control moved the expectation.
+    """
+
+    shift: float
+    error: float
+    spread: float
+    degrees: int
+    moved: float = 0.0
+
+
+def _usable(
+    baseline: Sequence[float | None],
+    contenders: Sequence[float | None],
+    control: Control | None,
+    figure: Figure,
+) -> tuple[_Usable, int]:
+    """Choose the values that count and the scale; return them with the number of the baseline's that were dropped."""
+    kept = [i for i, value in enumerate(baseline) if _is_number(value)]
+    dropped = len(baseline) - len(kept)
+    kept = kept[-MOST_BASELINE:]
+    new_kept = [i for i, value in enumerate(contenders) if _is_number(value)]
+    old = tuple(float(baseline[i] or 0.0) for i in kept)
+    new = tuple(float(contenders[i] or 0.0) for i in new_kept)
+    is_log = figure.unit != "ratio" and all(value > 0 for value in (*old, *new))
+    plain = _Usable(old=old, new=new, is_log=is_log)
+    if control is None or not is_log:
+        return plain, dropped
+    paired = [i for i in kept if _is_positive(control.baseline[i])]
+    if len(paired) < LEAST_CONTROLLED or not all(_is_positive(control.contenders[i]) for i in new_kept):
+        return plain, dropped
+    return (
+        _Usable(
+            old=tuple(float(baseline[i] or 0.0) for i in paired),
+            new=new,
+            is_log=True,
+            control=control.label,
+            old_control=tuple(math.log(control.baseline[i] or 1.0) for i in paired),
+            new_control=tuple(math.log(control.contenders[i] or 1.0) for i in new_kept),
+        ),
+        dropped,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Judged:
+    """Makes the Comparison; holds what all outcomes have in common."""
+
+    figure: Figure
+    limit_ratio: float
+    confidence: float
+    dropped: int = 0
+
+    def decide(self, usable: _Usable) -> Comparison:
+        """Compare two groups that have enough values."""
+        if usable.is_log:
+            old, new = [math.log(v) for v in usable.old], [math.log(v) for v in usable.new]
+            estimate = _controlled(old, new, usable) if usable.control else _plain(old, new)
+        else:
+            old, new = list(usable.old), list(usable.new)
+            estimate = _plain(old, new)
+        if estimate.spread <= 1e-12 * max(abs(v) for v in (*old, *new, 1e-300)):
+            return self._without_spread(usable)
+        t = t_quantile(self._one_sided, estimate.degrees)
+        level = sum(old) / len(old)
+        if usable.is_log:
+            low, high = math.expm1(estimate.shift - t * estimate.error), math.expm1(estimate.shift + t *
+            estimate.error)
+            change: float | None = math.expm1(estimate.shift)
+            bounds: tuple[float | None, float | None] = (low, high)
+        else:
+            bounds = _fieller(level, sum(new) / len(new), estimate.spread * t, len(old), len(new))
+            change = None if level <= 0 else sum(new) / len(new) / level - 1
+        return self._outcome(usable, estimate, change, bounds)
+
+    def endless(self, n_old: int, n_new: int) -> Comparison:
+        """Return the outcome for a contender whose figure is infinite: failed polls reach it."""
+        reason = "so many polls of the contender failed that the figure has no end"
+        remedy = "the errors by kind in the run's report"
+        status = Status.FAIL if self.figure.direction is Direction.BELOW else Status.INCONCLUSIVE
+        return self._made(status, n_old, n_new, reason=reason, remedy=remedy, contender=math.inf)
+
+    def nothing(self, n_old: int, n_new: int, reason: str, remedy: str) -> Comparison:
+        """Return the outcome where nothing can be said."""
+        return self._made(Status.INCONCLUSIVE, n_old, n_new, reason=reason + self._left_out(), remedy=remedy)
+
+    def too_few(self, old: Sequence[float], new: Sequence[float]) -> Comparison:
+        """Return the outcome for a baseline of less than three runs."""
+        fault = "there is no baseline" if not old else f"{count(len(old), 'run')} can't tell how far runs lie apart"
+        missing = LEAST_BASELINE - len(old)
+        return self._made(
+            Status.INCONCLUSIVE,
+            len(old),
+            len(new),
+            reason=f"{fault}: {LEAST_BASELINE} are needed, {GOOD_BASELINE} are good{self._left_out()}",
+            remedy=f"{count(missing, 'further run')} of the baseline, better {GOOD_BASELINE - len(old)}",
+            baseline=_middle(old),
+            contender=_middle(new),
+        )
+
+    @property
+    def _one_sided(self) -> float:
+        # What may go neither way can be wrong on both sides.
+        return (1 + self.confidence) / 2 if self.figure.direction is Direction.NEAR else self.confidence
+
+    @property
+    def _allowed(self) -> tuple[float | None, float | None]:
+        """Least and largest change that are allowed, as ratios; None where there is no bound."""
+        if self.figure.direction is Direction.BELOW:
+            return None, self.limit_ratio
+        if self.figure.direction is Direction.ABOVE:
+            return -self.limit_ratio, None
+        return -self.limit_ratio, self.limit_ratio
+
+    def _status(self, bounds: tuple[float | None, float | None]) -> Status:
+        low, high = bounds
+        least, most = self._allowed
+        if (most is not None and low is not None and low > most) or (
+            least is not None and high is not None and high < least
+        ):
+            return Status.FAIL
+        within = (most is None or (high is not None and high <= most)) and (
+            least is None or (low is not None and low >= least)
+        )
+        return Status.PASS if within else Status.INCONCLUSIVE
+
+    def _outcome(
+        self,
+        usable: _Usable,
+        estimate: _Estimate,
+        change: float | None,
+        bounds: tuple[float | None, float | None],
+    ) -> Comparison:
+        status = self._status(bounds)
+        level = _middle(usable.old) or 0.0
+        detectable = self._detectable(usable, estimate, level)
+        margin = t_quantile((1 + self.confidence) / 2, estimate.degrees) * estimate.error
+        if usable.is_log:
+            centre = math.log(level) + estimate.moved
+            expected = Interval(low=math.exp(centre - margin), high=math.exp(centre + margin))
+        else:
+            expected = Interval(low=level - margin, high=level + margin)
+        said = "unknown" if change is None else signed(change)
+        spans = f"{signed(bounds[0])} to {signed(bounds[1])}"
+        moved = ""
+        if usable.control is not None:
+            moved = f", after taking out what the control {usable.control} did ({signed(math.expm1(estimate.moved))})"
+        scale = "" if usable.is_log else ", on the plain scale because it can be 0"
+        reason = (
+            f"change {said} ({spans}){moved}{scale}; {self._wanted()}, and changes from "
+            f"{'?' if detectable is None else percent(detectable)} on are seen{self._left_out()}"
+        )
+        return self._made(
+            status,
+            len(usable.old),
+            len(usable.new),
+            reason=reason,
+            remedy=self._remedy(status, usable, estimate, change),
+            baseline=level,
+            contender=_middle(usable.new),
+            change=change,
+            interval=Interval(low=bounds[0], high=bounds[1]),
+            expected=expected,
+            detectable=detectable,
+            control=usable.control,
+        )
+
+    def _detectable(self, usable: _Usable, estimate: _Estimate, level: float) -> float | None:
+        wide = detectable_errors(estimate.degrees, self._one_sided) * estimate.error
+        if not usable.is_log:
+            return wide / level if level > 0 else None
+        return -math.expm1(-wide) if self.figure.direction is Direction.ABOVE else math.expm1(wide)
+
+    def _remedy(self, status: Status, usable: _Usable, estimate: _Estimate, change: float | None) -> str | None:
+        if status is Status.PASS:
+            return None
+        if status is Status.FAIL:
+            return "the commits since the baseline's last run, or accept the change: harness trend accept"
+        needed = self._contenders_needed(usable, estimate, change)
+        if needed is not None:
+            return f"{count(needed, 'contender run')} in all, if the change stays as it is"
+        if len(usable.old) < GOOD_BASELINE:
+            return f"{count(GOOD_BASELINE - len(usable.old), 'further run')} of the baseline"
+        return "a quieter machine, a control measured in the same job, or harness ab, which measures both in one job"
+
+    def _contenders_needed(self, usable: _Usable, estimate: _Estimate, change: float | None) -> int | None:
+        """Return how many contenders would settle it; None where the baseline's own error is too large."""
+        if change is None or usable.control is not None or not usable.is_log:
+            return None
+        n_old = len(usable.old)
+        for n_new in range(len(usable.new) + 1, 31):
+            degrees = n_old + n_new - 2
+            wide = t_quantile(self._one_sided, degrees) * estimate.spread * math.sqrt(1 / n_old + 1 / n_new)
+            bounds = (math.expm1(estimate.shift - wide), math.expm1(estimate.shift + wide))
+            if self._status(bounds) is not Status.INCONCLUSIVE:
+                return n_new
+        return None
+
+    def _without_spread(self, usable: _Usable) -> Comparison:
+        """
+        Judge where all runs agree to the last digit: there is no spread to measure a difference with.
+
+        If the contenders are like the baseline, each order of all runs is as likely as any other: that just the
+        contenders are the outermost has the chance 1 / (n + k over k).
+        """
+        old, new = usable.old[0], usable.new[0]
+        change = 0.0 if old == new else (new / old - 1 if old > 0 else None)
+        least, most = self._allowed
+        ratio = math.inf if change is None else change
+        within = (most is None or ratio <= most) and (least is None or ratio >= least)
+        n_old, n_new = len(usable.old), len(usable.new)
+        chance = 1 / math.comb(n_old + n_new, n_new)
+        if within:
+            status, remedy = Status.PASS, None
+        elif chance <= 1 - self._one_sided:
+            status, remedy = Status.FAIL, "the commits since the baseline's last run"
+        else:
+            needed = next(k for k in range(1, 100) if 1 / math.comb(n_old + k, k) <= 1 - self._one_sided)
+            status, remedy = Status.INCONCLUSIVE, f"{count(needed, 'contender run')} in all"
+        said = "none" if change == 0 else (f"from {number(old)} to {number(new)}")
+        return self._made(
+            status,
+            n_old,
+            n_new,
+            reason=f"change {said}, where the {n_old} runs of the baseline all agree; {self._wanted()}{self._left_out()}",
+            remedy=remedy,
+            baseline=old,
+            contender=new,
+            change=change,
+            expected=Interval(low=old, high=old),
+            detectable=0.0 if chance <= 1 - self._one_sided else None,
+        )
+
+    def _wanted(self) -> str:
+        limit = percent(self.limit_ratio)
+        return {
+            Direction.BELOW: f"at most +{limit} is allowed",
+            Direction.ABOVE: f"at most −{limit} is allowed",
+            Direction.NEAR: f"at most ±{limit} is allowed",
+        }[self.figure.direction]
+
+    def _left_out(self) -> str:
+        return f"; {count(self.dropped, 'run')} of the baseline had no usable value" if self.dropped else ""
+
+    def _made(
+        self,
+        status: Status,
+        n_old: int,
+        n_new: int,
+        *,
+        reason: str,
+        remedy: str | None,
+        baseline: float | None = None,
+        contender: float | None = None,
+        change: float | None = None,
+        interval: Interval | None = None,
+        expected: Interval | None = None,
+        detectable: float | None = None,
+        control: str | None = None,
+    ) -> Comparison:
+        return Comparison(
+            subject=self.figure.subject,
+            metric=self.figure.metric,
+            quantile=self.figure.quantile,
+            unit=self.figure.unit,
+            status=status,
+            baseline_n=n_old,
+            contender_n=n_new,
+            baseline=baseline,
+            contender=contender,
+            change_ratio=change,
+            interval=interval,
+            expected=expected,
+            limit_ratio=self.limit_ratio,
+            detectable_ratio=detectable,
+            control=control,
+            reason=reason,
+            remedy=remedy,
+        )
+
+
+@lru_cache(maxsize=256)
+def detectable_errors(degrees: int, confidence: float, power: float = _POWER) -> float:
+    """
+    Return how many standard errors wide a change has to be to be seen with a given power.
+
+    Args:
+        degrees: of freedom of the standard error, ≥ 1.
+        confidence: of the one-sided test.
+        power: chance to see it.
+
+    Returns:
+        The non-centrality δ at which Student's t exceeds its quantile with probability `power`. The non-central
+        law is the normal one averaged over the chi law of the error (Abramowitz, Stegun, 26.7.9).
+    """
+    critical = t_quantile(confidence, degrees)
+    # The chi law's density over s, the estimated error by the true one, on a grid that holds all but 1e-9 of it.
+    half_width = 7 / math.sqrt(2 * degrees)
+    steps = [max(1e-6, 1 - half_width) + i * (2 * half_width + 0.5) / 400 for i in range(401)]
+    logs = [(degrees - 1) * math.log(s) - degrees * s * s / 2 for s in steps]
+    weights = [math.exp(value - max(logs)) for value in logs]
+    total = math.fsum(weights)
+
+    def reached(delta: float) -> float:
+        return math.fsum(w * _normal_cdf(delta - critical * s) for w, s in zip(weights, steps, strict=True)) / total
+
+    low, high = 0.0, 1.0
+    while reached(high) < power:
+        low, high = high, 2 * high
+    while high - low > 1e-6 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if reached(middle) < power else (low, middle)
+    return (low + high) / 2
+
+
+def signed(ratio: float | None) -> str:
+    """Write a change with its sign: ``+8.2 %``, ``−3 %``; ``?`` for None."""
+    if ratio is None:
+        return "?"
+    return f"{'−' if ratio < 0 else '+'}{percent(abs(ratio))}"
+
+
+def value_text(value: float | None, unit: str) -> str:
+    """Write a value in its unit; ``?`` for None."""
+    if value is None:
+        return "?"
+    if math.isinf(value):
+        return "∞"
+    if unit == "s":
+        return duration(value)
+    return percent(value) if unit == "ratio" else number(value)
+
+
+def _plain(old: Sequence[float], new: Sequence[float]) -> _Estimate:
+    n_old, n_new = len(old), len(new)
+    old_mean, new_mean = math.fsum(old) / n_old, math.fsum(new) / n_new
+    squares = math.fsum((v - old_mean) ** 2 for v in old) + math.fsum((v - new_mean) ** 2 for v in new)
+    degrees = n_old + n_new - 2
+    spread = math.sqrt(squares / degrees)
+    return _Estimate(
+        shift=new_mean - old_mean,
+        error=spread * math.sqrt(1 / n_old + 1 / n_new),
+        spread=spread,
+        degrees=degrees,
+    )
+
+
+def _controlled(old: Sequence[float], new: Sequence[float], usable: _Usable) -> _Estimate:
+    """Compare with what the control lets expect: a line through the baseline, and its error where the control is now."""
+    x_old, x_new = usable.old_control, usable.new_control
+    n_old, n_new = len(old), len(new)
+    x_mean, y_mean = math.fsum(x_old) / n_old, math.fsum(old) / n_old
+    x_now, y_now = math.fsum(x_new) / n_new, math.fsum(new) / n_new
+    width = math.fsum((x - x_mean) ** 2 for x in x_old)
+    if width <= 1e-24 * n_old:
+        # A control that never moved tells nothing.
+        return _plain(old, new)
+    slope = math.fsum((x - x_mean) * (y - y_mean) for x, y in zip(x_old, old, strict=True)) / width
+    squares = math.fsum((y - y_mean - slope * (x - x_mean)) ** 2 for x, y in zip(x_old, old, strict=True))
+    spread = math.sqrt(squares / (n_old - 2))
+    moved = slope * (x_now - x_mean)
+    return _Estimate(
+        shift=y_now - y_mean - moved,
+        error=spread * math.sqrt(1 / n_old + 1 / n_new + (x_now - x_mean) ** 2 / width),
+        spread=spread,
+        degrees=n_old - 2,
+        moved=moved,
+    )
+
+
+def _fieller(
+    old: float, new: float, reach: float, n_old: int, n_new: int
+) -> tuple[float | None, float | None]:
+    """
+    Bound new / old − 1 for two means with errors `reach` / √n each.
+
+    Returns:
+        Both ends; None for an end that the data don't bound, which is so when the old mean may as well be 0.
+    """
+    a = old * old - reach * reach / n_old
+    c = new * new - reach * reach / n_new
+    if a <= 0 or old <= 0:
+        return None, None
+    root = math.sqrt(max(0.0, (old * new) ** 2 - a * c))
+    return (old * new - root) / a - 1, (old * new + root) / a - 1
+
+
+def _middle(values: Sequence[float]) -> float | None:
+    """Return the geometric mean of positive values, the arithmetic one where any is not; None for none."""
+    if not values:
+        return None
+    if all(value > 0 for value in values):
+        return math.exp(math.fsum(math.log(value) for value in values) / len(values))
+    return math.fsum(values) / len(values)
+
+
+def _normal_cdf(z: float) -> float:
+    return math.erfc(-z / math.sqrt(2)) / 2
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _is_positive(value: float | None) -> bool:
+    return value is not None and math.isfinite(value) and value > 0
