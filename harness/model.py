@@ -182,6 +182,20 @@ class GeneratorTick:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadNote:
+    """
+    Something that happened to the load itself while it ran, such as a worker that died.
+
+    Args:
+        t_s: seconds since the run's origin.
+        text: a sentence, for the report's warnings.
+    """
+
+    t_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """
     Named, seeded description of the work.
@@ -232,6 +246,9 @@ class Target:
         deployments: rows in its deployments table when the run began; None when unknown.
         delay_s: artificial delay in the handler [s], embedded targets only.
         error_ratio: artificial share of 500 answers, embedded targets only.
+        pool_size: connections that its pool may open, where that was changed on purpose; None where it was not.
+        hold_s: how long each poll kept its connection after its query on purpose [s], embedded targets only.
+        dropped_index: an index that was dropped on purpose; None for none.
     """
 
     kind: TargetKind
@@ -241,6 +258,9 @@ class Target:
     deployments: int | None = None
     delay_s: float = 0.0
     error_ratio: float = 0.0
+    pool_size: int | None = None
+    hold_s: float = 0.0
+    dropped_index: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ The run directory: which files a run leaves, and how they are written and read.
         run.json         the Run record
         samples.jsonl    a SampleHeader, then one Sample a line, streamed while the agents poll
         generator.jsonl  one GeneratorTick a line
+        notes.jsonl      one LoadNote a line, where something happened to the load itself
         pickups.jsonl    one Pickup a line, where deployments were ordered during the run
         server.json      the target's own figures for the measured window, as it answered them
         evidence.json    the Reading: those figures, query plans, how the target ended
@@ -32,7 +33,17 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from harness.errors import HarnessError, explain
-from harness.model import SCHEMA_VERSION, GeneratorTick, Pickup, Reading, Result, Run, Sample, SampleHeader
+from harness.model import (
+    SCHEMA_VERSION,
+    GeneratorTick,
+    LoadNote,
+    Pickup,
+    Reading,
+    Result,
+    Run,
+    Sample,
+    SampleHeader,
+)
 from monitoring.histogram import Histogram
 
 PARTIAL_SUFFIX = ".partial"
@@ -68,6 +79,11 @@ class RunDirectory:
     def pickups(self) -> Path:
         """How deployments came to their agents, one a line; only in runs that order some."""
         return self.path / "pickups.jsonl"
+
+    @property
+    def notes(self) -> Path:
+        """What happened to the load itself, one a line; only where something did."""
+        return self.path / "notes.jsonl"
 
     @property
     def server(self) -> Path:
@@ -290,6 +306,21 @@ def read_pickups(path: Path) -> tuple[Pickup, ...]:
             except msgspec.DecodeError:
                 continue
     return tuple(pickups)
+
+
+def read_notes(path: Path) -> tuple[LoadNote, ...]:
+    """Read what happened to the load itself, leaving out a torn last line; empty for no file."""
+    if not path.exists():
+        return ()
+    notes: list[LoadNote] = []
+    decoder = msgspec.json.Decoder(LoadNote)
+    with _open(path) as file:
+        for line in file:
+            try:
+                notes.append(decoder.decode(line))
+            except msgspec.DecodeError:
+                continue
+    return tuple(notes)
 
 
 def _header(line: bytes, path: Path) -> SampleHeader:
