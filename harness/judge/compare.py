@@ -4,19 +4,14 @@ One figure of a run, or of several, against the same figure of earlier runs. The
 The runs before tell how far two runs of the same code lie apart; a new one is different when it lies farther. On
 a logarithmic scale, where a change is a ratio; with ratios and with values of 0, which have no logarithm, on the
 plain one.
-
-Sources: prediction interval of a normal law, G. J. Hahn, "Factors for calculating two-sided prediction
-intervals", Journal of the American Statistical Association 64 (1969). Ratio of two means: E. C. Fieller, Journal
-of the Royal Statistical Society B 16 (1954). Control: prediction from a regression line, N. R. Draper, H. Smith,
-"Applied Regression Analysis" (1998), section 1.4.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from harness.history_model import Comparison
+from harness.judge.compare_estimates import Estimate, controlled, detectable_errors, plain, ratio_bounds
 from harness.judge.wording import count, duration, number, percent
 from harness.model import Direction, Interval, Status
 from harness.student import t_quantile
@@ -32,8 +27,6 @@ MOST_BASELINE = 30
 
 LEAST_CONTROLLED = 8
 """Runs with a control's figure that a coefficient can be fitted on."""
-
-_POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,33 +115,13 @@ class _Usable:
     new_control: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Estimate:
-    """
-    What a comparison of two groups comes to, on the scale it is done on.
-
-    Args:
-        shift: new level − old level.
-        error: its standard error.
-        spread: standard deviation of a single run.
-        degrees: of freedom of `spread`.
-        moved: how far the control moved the expectation.
-    """
-
-    shift: float
-    error: float
-    spread: float
-    degrees: int
-    moved: float = 0.0
-
-
 def _usable(
     baseline: Sequence[float | None],
     contenders: Sequence[float | None],
     control: Control | None,
     figure: Figure,
 ) -> tuple[_Usable, int]:
-    """Choose the values that count and the scale; return them with the number of the baseline's that were dropped."""
+    """Choose the values and the scale; the number of the baseline's values that were dropped comes with them."""
     kept = [i for i, value in enumerate(baseline) if _is_number(value)]
     dropped = len(baseline) - len(kept)
     kept = kept[-MOST_BASELINE:]
@@ -156,12 +129,12 @@ def _usable(
     old = tuple(float(baseline[i] or 0.0) for i in kept)
     new = tuple(float(contenders[i] or 0.0) for i in new_kept)
     is_log = figure.unit != "ratio" and all(value > 0 for value in (*old, *new))
-    plain = _Usable(old=old, new=new, is_log=is_log)
+    as_they_are = _Usable(old=old, new=new, is_log=is_log)
     if control is None or not is_log:
-        return plain, dropped
+        return as_they_are, dropped
     paired = [i for i in kept if _is_positive(control.baseline[i])]
     if len(paired) < LEAST_CONTROLLED or not all(_is_positive(control.contenders[i]) for i in new_kept):
-        return plain, dropped
+        return as_they_are, dropped
     return (
         _Usable(
             old=tuple(float(baseline[i] or 0.0) for i in paired),
@@ -188,21 +161,25 @@ class _Judged:
         """Compare two groups that have enough values."""
         if usable.is_log:
             old, new = [math.log(v) for v in usable.old], [math.log(v) for v in usable.new]
-            estimate = _controlled(old, new, usable) if usable.control else _plain(old, new)
+            estimate = (
+                controlled(old, new, usable.old_control, usable.new_control) if usable.control else plain(old, new)
+            )
         else:
             old, new = list(usable.old), list(usable.new)
-            estimate = _plain(old, new)
+            estimate = plain(old, new)
         if estimate.spread <= 1e-12 * max(abs(v) for v in (*old, *new, 1e-300)):
             return self._without_spread(usable)
         t = t_quantile(self._one_sided, estimate.degrees)
         level = sum(old) / len(old)
         if usable.is_log:
-            low, high = math.expm1(estimate.shift - t * estimate.error), math.expm1(estimate.shift + t *
-            estimate.error)
+            low, high = (
+                math.expm1(estimate.shift - t * estimate.error),
+                math.expm1(estimate.shift + t * estimate.error),
+            )
             change: float | None = math.expm1(estimate.shift)
             bounds: tuple[float | None, float | None] = (low, high)
         else:
-            bounds = _fieller(level, sum(new) / len(new), estimate.spread * t, len(old), len(new))
+            bounds = ratio_bounds(level, sum(new) / len(new), estimate.spread * t, len(old), len(new))
             change = None if level <= 0 else sum(new) / len(new) / level - 1
         return self._outcome(usable, estimate, change, bounds)
 
@@ -219,7 +196,9 @@ class _Judged:
 
     def too_few(self, old: Sequence[float], new: Sequence[float]) -> Comparison:
         """Return the outcome for a baseline of less than three runs."""
-        fault = "there is no baseline" if not old else f"{count(len(old), 'run')} can't tell how far runs lie apart"
+        fault = (
+            "there is no baseline" if not old else f"{count(len(old), 'run')} can't tell how far runs lie apart"
+        )
         missing = LEAST_BASELINE - len(old)
         return self._made(
             Status.INCONCLUSIVE,
@@ -260,7 +239,7 @@ class _Judged:
     def _outcome(
         self,
         usable: _Usable,
-        estimate: _Estimate,
+        estimate: Estimate,
         change: float | None,
         bounds: tuple[float | None, float | None],
     ) -> Comparison:
@@ -277,7 +256,8 @@ class _Judged:
         spans = f"{signed(bounds[0])} to {signed(bounds[1])}"
         moved = ""
         if usable.control is not None:
-            moved = f", after taking out what the control {usable.control} did ({signed(math.expm1(estimate.moved))})"
+            by_control = signed(math.expm1(estimate.moved))
+            moved = f", after taking out what the control {usable.control} did ({by_control})"
         scale = "" if usable.is_log else ", on the plain scale because it can be 0"
         reason = (
             f"change {said} ({spans}){moved}{scale}; {self._wanted()}, and changes from "
@@ -298,13 +278,13 @@ class _Judged:
             control=usable.control,
         )
 
-    def _detectable(self, usable: _Usable, estimate: _Estimate, level: float) -> float | None:
+    def _detectable(self, usable: _Usable, estimate: Estimate, level: float) -> float | None:
         wide = detectable_errors(estimate.degrees, self._one_sided) * estimate.error
         if not usable.is_log:
             return wide / level if level > 0 else None
         return -math.expm1(-wide) if self.figure.direction is Direction.ABOVE else math.expm1(wide)
 
-    def _remedy(self, status: Status, usable: _Usable, estimate: _Estimate, change: float | None) -> str | None:
+    def _remedy(self, status: Status, usable: _Usable, estimate: Estimate, change: float | None) -> str | None:
         if status is Status.PASS:
             return None
         if status is Status.FAIL:
@@ -314,9 +294,11 @@ class _Judged:
             return f"{count(needed, 'contender run')} in all, if the change stays as it is"
         if len(usable.old) < GOOD_BASELINE:
             return f"{count(GOOD_BASELINE - len(usable.old), 'further run')} of the baseline"
-        return "a quieter machine, a control measured in the same job, or harness ab, which measures both in one job"
+        return (
+            "a quieter machine, a control measured in the same job, or harness ab, which measures both in one job"
+        )
 
-    def _contenders_needed(self, usable: _Usable, estimate: _Estimate, change: float | None) -> int | None:
+    def _contenders_needed(self, usable: _Usable, estimate: Estimate, change: float | None) -> int | None:
         """Return how many contenders would settle it; None where the baseline's own error is too large."""
         if change is None or usable.control is not None or not usable.is_log:
             return None
@@ -355,7 +337,8 @@ class _Judged:
             status,
             n_old,
             n_new,
-            reason=f"change {said}, where the {n_old} runs of the baseline all agree; {self._wanted()}{self._left_out()}",
+            reason=f"change {said}, where the {n_old} runs of the baseline all agree; {self._wanted()}"
+            f"{self._left_out()}",
             remedy=remedy,
             baseline=old,
             contender=new,
@@ -412,40 +395,6 @@ class _Judged:
         )
 
 
-@lru_cache(maxsize=256)
-def detectable_errors(degrees: int, confidence: float, power: float = _POWER) -> float:
-    """
-    Return how many standard errors wide a change has to be to be seen with a given power.
-
-    Args:
-        degrees: of freedom of the standard error, ≥ 1.
-        confidence: of the one-sided test.
-        power: chance to see it.
-
-    Returns:
-        The non-centrality δ at which Student's t exceeds its quantile with probability `power`. The non-central
-        law is the normal one averaged over the chi law of the error (Abramowitz, Stegun, 26.7.9).
-    """
-    critical = t_quantile(confidence, degrees)
-    # The chi law's density over s, the estimated error by the true one, on a grid that holds all but 1e-9 of it.
-    half_width = 7 / math.sqrt(2 * degrees)
-    steps = [max(1e-6, 1 - half_width) + i * (2 * half_width + 0.5) / 400 for i in range(401)]
-    logs = [(degrees - 1) * math.log(s) - degrees * s * s / 2 for s in steps]
-    weights = [math.exp(value - max(logs)) for value in logs]
-    total = math.fsum(weights)
-
-    def reached(delta: float) -> float:
-        return math.fsum(w * _normal_cdf(delta - critical * s) for w, s in zip(weights, steps, strict=True)) / total
-
-    low, high = 0.0, 1.0
-    while reached(high) < power:
-        low, high = high, 2 * high
-    while high - low > 1e-6 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if reached(middle) < power else (low, middle)
-    return (low + high) / 2
-
-
 def signed(ratio: float | None) -> str:
     """Write a change with its sign: ``+8.2 %``, ``−3 %``; ``?`` for None."""
     if ratio is None:
@@ -464,60 +413,6 @@ def value_text(value: float | None, unit: str) -> str:
     return percent(value) if unit == "ratio" else number(value)
 
 
-def _plain(old: Sequence[float], new: Sequence[float]) -> _Estimate:
-    n_old, n_new = len(old), len(new)
-    old_mean, new_mean = math.fsum(old) / n_old, math.fsum(new) / n_new
-    squares = math.fsum((v - old_mean) ** 2 for v in old) + math.fsum((v - new_mean) ** 2 for v in new)
-    degrees = n_old + n_new - 2
-    spread = math.sqrt(squares / degrees)
-    return _Estimate(
-        shift=new_mean - old_mean,
-        error=spread * math.sqrt(1 / n_old + 1 / n_new),
-        spread=spread,
-        degrees=degrees,
-    )
-
-
-def _controlled(old: Sequence[float], new: Sequence[float], usable: _Usable) -> _Estimate:
-    """Compare with what the control lets expect: a line through the baseline, and its error where the control is now."""
-    x_old, x_new = usable.old_control, usable.new_control
-    n_old, n_new = len(old), len(new)
-    x_mean, y_mean = math.fsum(x_old) / n_old, math.fsum(old) / n_old
-    x_now, y_now = math.fsum(x_new) / n_new, math.fsum(new) / n_new
-    width = math.fsum((x - x_mean) ** 2 for x in x_old)
-    if width <= 1e-24 * n_old:
-        # A control that never moved tells nothing.
-        return _plain(old, new)
-    slope = math.fsum((x - x_mean) * (y - y_mean) for x, y in zip(x_old, old, strict=True)) / width
-    squares = math.fsum((y - y_mean - slope * (x - x_mean)) ** 2 for x, y in zip(x_old, old, strict=True))
-    spread = math.sqrt(squares / (n_old - 2))
-    moved = slope * (x_now - x_mean)
-    return _Estimate(
-        shift=y_now - y_mean - moved,
-        error=spread * math.sqrt(1 / n_old + 1 / n_new + (x_now - x_mean) ** 2 / width),
-        spread=spread,
-        degrees=n_old - 2,
-        moved=moved,
-    )
-
-
-def _fieller(
-    old: float, new: float, reach: float, n_old: int, n_new: int
-) -> tuple[float | None, float | None]:
-    """
-    Bound new / old − 1 for two means with errors `reach` / √n each.
-
-    Returns:
-        Both ends; None for an end that the data don't bound, which is so when the old mean may as well be 0.
-    """
-    a = old * old - reach * reach / n_old
-    c = new * new - reach * reach / n_new
-    if a <= 0 or old <= 0:
-        return None, None
-    root = math.sqrt(max(0.0, (old * new) ** 2 - a * c))
-    return (old * new - root) / a - 1, (old * new + root) / a - 1
-
-
 def _middle(values: Sequence[float]) -> float | None:
     """Return the geometric mean of positive values, the arithmetic one where any is not; None for none."""
     if not values:
@@ -525,10 +420,6 @@ def _middle(values: Sequence[float]) -> float | None:
     if all(value > 0 for value in values):
         return math.exp(math.fsum(math.log(value) for value in values) / len(values))
     return math.fsum(values) / len(values)
-
-
-def _normal_cdf(z: float) -> float:
-    return math.erfc(-z / math.sqrt(2)) / 2
 
 
 def _is_number(value: float | None) -> bool:

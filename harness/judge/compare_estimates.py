@@ -1,0 +1,148 @@
+"""
+How far two groups of runs lie apart, and how surely: the arithmetic under `harness.judge.compare`.
+
+Sources: prediction interval of a normal law, G. J. Hahn, "Factors for calculating two-sided prediction
+intervals", Journal of the American Statistical Association 64 (1969). Ratio of two means: E. C. Fieller, Journal
+of the Royal Statistical Society B 16 (1954). Control: prediction from a regression line, N. R. Draper, H. Smith,
+"Applied Regression Analysis" (1998), section 1.4.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from harness.student import t_quantile
+
+_POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """
+    What a comparison of two groups comes to, on the scale it is done on.
+
+    Args:
+        shift: new level − old level.
+        error: its standard error.
+        spread: standard deviation of a single run.
+        degrees: of freedom of `spread`.
+        moved: how far the control moved the expectation.
+    """
+
+    shift: float
+    error: float
+    spread: float
+    degrees: int
+    moved: float = 0.0
+
+
+@lru_cache(maxsize=256)
+def detectable_errors(degrees: int, confidence: float, power: float = _POWER) -> float:
+    """
+    Return how many standard errors wide a change has to be to be seen with a given power.
+
+    Args:
+        degrees: of freedom of the standard error, ≥ 1.
+        confidence: of the one-sided test.
+        power: chance to see it.
+
+    Returns:
+        The non-centrality δ at which Student's t exceeds its quantile with probability `power`. The non-central
+        law is the normal one averaged over the chi law of the error (Abramowitz, Stegun, 26.7.9).
+    """
+    critical = t_quantile(confidence, degrees)
+    # The chi law's density over s, the estimated error by the true one, on a grid that holds all but 1e-9 of it.
+    half_width = 7 / math.sqrt(2 * degrees)
+    steps = [max(1e-6, 1 - half_width) + i * (2 * half_width + 0.5) / 400 for i in range(401)]
+    logs = [(degrees - 1) * math.log(s) - degrees * s * s / 2 for s in steps]
+    weights = [math.exp(value - max(logs)) for value in logs]
+    total = math.fsum(weights)
+
+    def reached(delta: float) -> float:
+        return (
+            math.fsum(w * _normal_cdf(delta - critical * s) for w, s in zip(weights, steps, strict=True)) / total
+        )
+
+    low, high = 0.0, 1.0
+    while reached(high) < power:
+        low, high = high, 2 * high
+    while high - low > 1e-6 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if reached(middle) < power else (low, middle)
+    return (low + high) / 2
+
+
+def plain(old: Sequence[float], new: Sequence[float]) -> Estimate:
+    """
+    Compare two groups by their means, the spread of both pooled.
+
+    Args:
+        old: values of the baseline's runs; together with `new` three or more.
+        new: values of the contenders, one or more.
+    """
+    n_old, n_new = len(old), len(new)
+    old_mean, new_mean = math.fsum(old) / n_old, math.fsum(new) / n_new
+    squares = math.fsum((v - old_mean) ** 2 for v in old) + math.fsum((v - new_mean) ** 2 for v in new)
+    degrees = n_old + n_new - 2
+    spread = math.sqrt(squares / degrees)
+    return Estimate(
+        shift=new_mean - old_mean,
+        error=spread * math.sqrt(1 / n_old + 1 / n_new),
+        spread=spread,
+        degrees=degrees,
+    )
+
+
+def controlled(
+    old: Sequence[float], new: Sequence[float], old_control: Sequence[float], new_control: Sequence[float]
+) -> Estimate:
+    """
+    Compare with what a control lets expect: a line through the baseline, and its error where the control is now.
+
+    Args:
+        old: values of the baseline's runs, three or more.
+        new: values of the contenders, one or more.
+        old_control: the control in each run of the baseline.
+        new_control: the control with each contender.
+    """
+    x_old, x_new = old_control, new_control
+    n_old, n_new = len(old), len(new)
+    x_mean, y_mean = math.fsum(x_old) / n_old, math.fsum(old) / n_old
+    x_now, y_now = math.fsum(x_new) / n_new, math.fsum(new) / n_new
+    width = math.fsum((x - x_mean) ** 2 for x in x_old)
+    if width <= 1e-24 * n_old:
+        # A control that never moved tells nothing.
+        return plain(old, new)
+    slope = math.fsum((x - x_mean) * (y - y_mean) for x, y in zip(x_old, old, strict=True)) / width
+    squares = math.fsum((y - y_mean - slope * (x - x_mean)) ** 2 for x, y in zip(x_old, old, strict=True))
+    spread = math.sqrt(squares / (n_old - 2))
+    moved = slope * (x_now - x_mean)
+    return Estimate(
+        shift=y_now - y_mean - moved,
+        error=spread * math.sqrt(1 / n_old + 1 / n_new + (x_now - x_mean) ** 2 / width),
+        spread=spread,
+        degrees=n_old - 2,
+        moved=moved,
+    )
+
+
+def ratio_bounds(
+    old: float, new: float, reach: float, n_old: int, n_new: int
+) -> tuple[float | None, float | None]:
+    """
+    Bound new / old − 1 for two means with errors `reach` / √n each.
+
+    Returns:
+        Both ends; None for an end that the data don't bound, which is so when the old mean may as well be 0.
+    """
+    a = old * old - reach * reach / n_old
+    c = new * new - reach * reach / n_new
+    if a <= 0 or old <= 0:
+        return None, None
+    root = math.sqrt(max(0.0, (old * new) ** 2 - a * c))
+    return (old * new - root) / a - 1, (old * new + root) / a - 1
+
+
+def _normal_cdf(z: float) -> float:
+    return math.erfc(-z / math.sqrt(2)) / 2
