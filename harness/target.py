@@ -29,6 +29,9 @@ class EmbeddedOptions:
         database_url: SQLAlchemy URL of a database that holds the schema and its rows.
         delay_s: artificial delay in the polled handler [s].
         error_ratio: artificial share of polls answered with a 500, 0..1.
+        pool_size: connections that its pool may open, none beyond; None for its default.
+        hold_s: how long each poll keeps its connection after its query [s].
+        drop_index: name of an index that is dropped before it serves; None for none.
         logs: folder for the monitoring layer's log files.
         log: file for what the process itself says.
     """
@@ -38,6 +41,9 @@ class EmbeddedOptions:
     error_ratio: float
     logs: Path
     log: Path
+    pool_size: int | None = None
+    hold_s: float = 0.0
+    drop_index: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,9 @@ def embedded_target(options: EmbeddedOptions) -> Iterator[RunningTarget]:
     ready = options.log.with_suffix(".ready")
     command = [sys.executable, "-m", "harness.backend", "--host", "127.0.0.1", "--port", "0"]
     command += ["--delay", f"{options.delay_s}s", "--error-ratio", str(options.error_ratio)]
+    command += ["--hold", f"{options.hold_s}s"]
+    command += [] if options.pool_size is None else ["--pool-size", str(options.pool_size)]
+    command += [] if options.drop_index is None else ["--drop-index", options.drop_index]
     command += ["--log-dir", str(options.logs), "--ready-file", str(ready)]
     # The URL may hold a password, and a command line is public on the machine: it goes through the environment.
     environment = {"HARNESS_DATABASE_URL": options.database_url}
@@ -89,6 +98,9 @@ def embedded_target(options: EmbeddedOptions) -> Iterator[RunningTarget]:
             url=url,
             delay_s=options.delay_s,
             error_ratio=options.error_ratio,
+            pool_size=options.pool_size,
+            hold_s=options.hold_s,
+            dropped_index=options.drop_index,
         )
         yield RunningTarget(record=_with_version(record), child=child)
     finally:

@@ -64,7 +64,9 @@ def create_app(config: BackendConfig, *, clock: Clock | None = None) -> FastAPI:
         summary="Hands deployments to the agents that poll for them.",
         lifespan=lifespan,
     )
-    faults = Faults(delay_s=config.delay_s, error_ratio=config.error_ratio, seed=config.fault_seed)
+    faults = Faults(
+        delay_s=config.delay_s, error_ratio=config.error_ratio, seed=config.fault_seed, hold_s=config.hold_s
+    )
     # The polled route stands first: paths are tried in order, and it is nearly every request.
     app.include_router(polled_router(database, used_clock, sightings, faults))
     app.include_router(deployments_router(database, used_clock))

@@ -29,6 +29,8 @@ class BackendConfig:
         threads: database calls under way at once, ≥ 1; fewer than connections, so that none waits for one.
         pool_size: connections that the pool keeps, ≥ 1.
         max_overflow: connections that it may open beyond these, ≥ 0.
+        hold_s: how long each poll keeps its connection and its thread after its query [s], ≥ 0; artificial.
+        drop_index: name of an index of the master's own to drop before serving; None for none. It stays dropped.
         sighting_interval_s: how often the instants at which agents were last seen are written down [s], > 0.
     """
 
@@ -40,6 +42,8 @@ class BackendConfig:
     threads: int = 8
     pool_size: int = 8
     max_overflow: int = 4
+    hold_s: float = 0.0
+    drop_index: str | None = None
     sighting_interval_s: float = 5.0
 
 

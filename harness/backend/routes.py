@@ -164,7 +164,9 @@ def polled_router(database: Database, clock: Clock, sightings: Sightings, faults
         await faults.strike()
 
         def work(connection: Connection) -> Sequence[operations.Row]:
-            return operations.pending_deployments(connection, agent_id)
+            rows = operations.pending_deployments(connection, agent_id)
+            faults.hold()
+            return rows
 
         rows = await database.read(work)
         sightings.note(agent_id, clock.utc_now())

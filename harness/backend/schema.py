@@ -1,5 +1,6 @@
 """Bringing a database to the schema of this version, once, whoever comes first."""
 
+import difflib
 from pathlib import Path
 
 from alembic import command
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, Engine, func, inspect, select
 
 from harness.backend.database import one_line_errors
 from harness.backend.models import Base
-from harness.errors import HarnessError, explain
+from harness.errors import HarnessError, UsageError, explain
 from harness.urls import safe_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -46,6 +47,36 @@ def upgrade(engine: Engine) -> None:
         except CommandError as fault:
             raise _unknown_schema(connection, fault) from fault
         connection.commit()
+
+
+def drop_index(engine: Engine, name: str) -> None:
+    """
+    Drop one of the master's own indexes, to see what its absence does; one that is gone already is none to drop.
+
+    Args:
+        engine: on a database with the schema.
+        name: of the index.
+
+    Raises:
+        UsageError: the master has no index of this name.
+        HarnessError: the database can't be reached or written.
+    """
+    ours = {str(index.name): index for table in Base.metadata.tables.values() for index in table.indexes}
+    if name not in ours:
+        known = sorted(ours)
+        near = difflib.get_close_matches(name, known, n=1)
+        raise UsageError(
+            explain(
+                "option",
+                "--drop-index",
+                fault="no index of the master's",
+                got=f"'{name}'",
+                need="one of " + ", ".join(known),
+                remedy=f"'{near[0]}'" if near else None,
+            )
+        )
+    with one_line_errors(engine), engine.begin() as connection:
+        ours[name].drop(connection, checkfirst=True)
 
 
 def lock(connection: Connection) -> None:

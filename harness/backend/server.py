@@ -14,6 +14,7 @@ from harness.errors import UsageError, explain
 from harness.units import parse_duration_s, parse_ratio
 
 _MAX_WORKERS = 64
+_MAX_POOL = 1000
 
 
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,23 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         default="0%",
         metavar="RATIO",
         help="polls to answer with a 500, such as 5%% (default: none)",
+    )
+    parser.add_argument(
+        "--pool-size",
+        type=int,
+        metavar="N",
+        help="connections that the pool may open, none beyond; below 8 polls wait (default: 8, and 4 beyond)",
+    )
+    parser.add_argument(
+        "--hold",
+        default="0s",
+        metavar="DURATION",
+        help="how long each poll keeps its connection after its query, such as 30ms (default: not at all)",
+    )
+    parser.add_argument(
+        "--drop-index",
+        metavar="NAME",
+        help="drop this index of the master's before serving; for a database to throw away, it stays dropped",
     )
     parser.add_argument(
         "--fault-seed", type=int, default=1, metavar="N", help="decides which polls those are (default: 1)"
@@ -78,12 +96,19 @@ def read_options(options: argparse.Namespace) -> tuple[BackendConfig, Listening]
     """
     _check_range(options.port, "--port", 0, 65535)
     _check_range(options.workers, "--workers", 1, _MAX_WORKERS)
+    pool = {}
+    if options.pool_size is not None:
+        _check_range(options.pool_size, "--pool-size", 1, _MAX_POOL)
+        pool = {"pool_size": options.pool_size, "max_overflow": 0}
     config = BackendConfig(
         database_url=options.database_url,
         log_dir=options.log_dir,
         delay_s=parse_duration_s(options.delay, name="--delay"),
         error_ratio=parse_ratio(options.error_ratio, name="--error-ratio"),
         fault_seed=options.fault_seed,
+        hold_s=parse_duration_s(options.hold, name="--hold"),
+        drop_index=options.drop_index,
+        **pool,
     )
     listening = Listening(
         host=options.host,

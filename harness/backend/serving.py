@@ -30,7 +30,7 @@ from uvicorn.supervisors import Multiprocess
 from harness.backend.app import create_app
 from harness.backend.config import BackendConfig, Listening
 from harness.backend.database import make_sole_engine
-from harness.backend.schema import upgrade
+from harness.backend.schema import drop_index, upgrade
 from harness.errors import HarnessError, UsageError, explain
 from monitoring.errors import MonitoringError
 
@@ -82,6 +82,8 @@ def _prepare(config: BackendConfig) -> None:
     engine = make_sole_engine(config.database_url)
     try:
         upgrade(engine)
+        if config.drop_index is not None:
+            drop_index(engine, config.drop_index)
     finally:
         engine.dispose()
 

@@ -164,6 +164,9 @@ def target_text(target: Target) -> str:
     parts += [counted(target.deployments, "deployment")] if target.deployments is not None else []
     parts += [f"artificial delay {format_duration(target.delay_s)}"] if target.delay_s else []
     parts += [f"artificial errors {format_ratio(target.error_ratio)}"] if target.error_ratio else []
+    parts += [f"pool of {target.pool_size} on purpose"] if target.pool_size is not None else []
+    parts += [f"connections held {format_duration(target.hold_s)} on purpose"] if target.hold_s else []
+    parts += [f"without {plain(target.dropped_index)} on purpose"] if target.dropped_index else []
     return ", ".join(parts)
 
 

@@ -57,3 +57,20 @@ def test_only_polls_are_struck(make_master: Callable[..., Master]) -> None:
     assert 500 == master.get("/api/deployments/pending/a").status_code
     assert 200 == master.get("/api/agents").status_code
     assert 200 == master.get("/api/health").status_code
+
+
+def test_a_held_connection_keeps_its_thread_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", slept.append)
+    Faults(delay_s=0, error_ratio=0, seed=1, hold_s=0.03).hold()
+    Faults(delay_s=0, error_ratio=0, seed=1).hold()
+    assert [0.03] == slept
+
+
+def test_only_polls_hold_their_connection(make_master: Callable[..., Master]) -> None:
+    master = make_master(hold_s=0.05, pool_size=1, max_overflow=0)
+    assert 201 == master.post("/api/agents", {"id": "a", "name": "a"}).status_code
+    held = master.get("/api/deployments/pending/a")
+    assert 200 == held.status_code
+    told = dict(part.strip().split(";dur=") for part in held.headers["server-timing"].split(","))
+    assert float(next(iter(told.values()))) >= 50

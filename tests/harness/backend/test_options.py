@@ -26,10 +26,19 @@ def test_every_option_arrives() -> None:
         *("--host", "::1", "--port", "0", "--database-url", "sqlite:///x.db", "--workers", "3"),
         *("--delay", "600ms", "--error-ratio", "5%", "--fault-seed", "7", "--log-dir", "l"),
         *("--ready-file", "r", "--parent-pid", "12"),
+        *("--pool-size", "2", "--hold", "30ms", "--drop-index", "idx_deployment_status"),
     )
     assert (
         BackendConfig(
-            database_url="sqlite:///x.db", log_dir=Path("l"), delay_s=0.6, error_ratio=0.05, fault_seed=7
+            database_url="sqlite:///x.db",
+            log_dir=Path("l"),
+            delay_s=0.6,
+            error_ratio=0.05,
+            fault_seed=7,
+            pool_size=2,
+            max_overflow=0,
+            hold_s=0.03,
+            drop_index="idx_deployment_status",
         )
         == config
     )
@@ -45,6 +54,7 @@ def test_the_settings_do_not_show_the_password() -> None:
     [
         (("--port", "65536"), "option '--port': out of range, got 65536, need 0..65535"),
         (("--port", "-1"), "option '--port': out of range, got -1, need 0..65535"),
+        (("--pool-size", "0"), "option '--pool-size': out of range, got 0, need 1..1000"),
         (("--workers", "0"), "option '--workers': out of range, got 0, need 1..64"),
         (
             ("--delay", "-1s"),

@@ -10,8 +10,8 @@ from alembic import command
 from sqlalchemy import Engine, inspect, text
 
 from harness.backend.database import make_sole_engine
-from harness.backend.schema import head_revision, migration_config, upgrade
-from harness.errors import HarnessError
+from harness.backend.schema import drop_index, head_revision, migration_config, upgrade
+from harness.errors import HarnessError, UsageError
 
 TABLES = {"agents", "deployments", "deployment_events", "alembic_version"}
 
@@ -136,3 +136,20 @@ def test_sqlite_files_are_switched_to_write_ahead_logging(tmp_path: Path) -> Non
     with engine.connect() as connection:
         assert "wal" == connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
     engine.dispose()
+
+
+def test_an_index_is_dropped_once_and_stays_dropped(engine: Engine) -> None:
+    for _ in range(2):
+        drop_index(engine, "idx_deployment_agent_status_created")
+        upgrade(engine)
+    left = {index["name"] for index in inspect(engine).get_indexes("deployments")}
+    assert {"idx_deployment_status", "idx_deployment_created_at"} == left
+
+
+def test_only_the_masters_own_indexes_can_be_dropped(engine: Engine) -> None:
+    with pytest.raises(UsageError) as refusal:
+        drop_index(engine, "idx_deployment_agent_created")
+    assert str(refusal.value).startswith(
+        "option '--drop-index': no index of the master's, got 'idx_deployment_agent_created', need one of idx_"
+    )
+    assert str(refusal.value).endswith("; try 'idx_deployment_agent_status_created'")
