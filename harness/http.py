@@ -87,7 +87,7 @@ def check_base_url(url: str, *, option: str) -> str:
 
 
 def _refuse_secrets(url: str, option: str) -> None:
-    """Refuse a URL with a secret in it, and repeat nothing of it; before anybody looks at the URL and quotes it."""
+    """Refuse a URL with a secret in it, and repeat nothing of it; before anybody looks at it and quotes it."""
     authority = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
     fault = None
     if "@" in authority:

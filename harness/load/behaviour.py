@@ -13,6 +13,7 @@ A behaviour decides and never sends a poll itself: the engine sends the extra on
 
 from typing import Protocol
 
+from harness.errors import HarnessError
 from harness.load.endpoint import Endpoint
 from harness.model import Sample
 from harness.rundir import RunDirectory
@@ -45,6 +46,9 @@ class RunningFleet(Protocol):
 
     def record(self, sample: Sample) -> None:
         """Keep a request that the behaviour sent itself, by its own route template and method."""
+
+    def call_off(self, fault: HarnessError) -> None:
+        """End the run at once, as by an interrupt; the fault is the last word and gives the exit code."""
 
 
 class Behaviour:

@@ -1,0 +1,29 @@
+"""
+Churn: agents join, vanish and come back, and strangers with unknown ids poll as well.
+
+Run it by itself::
+
+    locust -f locustfiles/churn.py --headless -u 50 -t 130s --host http://127.0.0.1:8000
+
+or let ``harness run --scenario churn`` start it and judge what it leaves.
+What it shows is told in docs/scenarios.md; all options, Locust's and ours, are listed by::
+
+    python locustfiles/churn.py --help
+"""
+
+from locust import events
+
+from harness.load.agents import PollingAgent
+from harness.load.hooks import Conductor, run_directly
+
+SCENARIO = "churn"
+
+
+class DeploymentAgent(PollingAgent):
+    """A deployment agent that is waiting for work."""
+
+
+if __name__ == "__main__":
+    run_directly(__file__, scenario=SCENARIO)
+else:
+    Conductor(scenario=SCENARIO).register(events)

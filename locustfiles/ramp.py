@@ -1,0 +1,29 @@
+"""
+A ramp: the agents join one after another, and stay.
+
+Run it by itself::
+
+    locust -f locustfiles/ramp.py --headless -u 200 -t 130s --host http://127.0.0.1:8000
+
+or let ``harness run --scenario ramp`` start it and judge what it leaves.
+What it shows is told in docs/scenarios.md; all options, Locust's and ours, are listed by::
+
+    python locustfiles/ramp.py --help
+"""
+
+from locust import events
+
+from harness.load.agents import PollingAgent
+from harness.load.hooks import Conductor, run_directly
+
+SCENARIO = "ramp"
+
+
+class DeploymentAgent(PollingAgent):
+    """A deployment agent that is waiting for work."""
+
+
+if __name__ == "__main__":
+    run_directly(__file__, scenario=SCENARIO)
+else:
+    Conductor(scenario=SCENARIO).register(events)
