@@ -12,17 +12,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from harness.errors import HarnessError
 from harness.indexes.database import CannotExplainError, Database, driver_message
 from harness.indexes.hypothetical import hypothetical_indexes
-from harness.indexes.opening import open_database
 from harness.indexes.plan import Plan
 from harness.indexes.postgres import PostgresDatabase
 from harness.indexes.sqlite import SqliteDatabase
-from harness.postgres import PostgresServer, ephemeral_postgres
+from harness.postgres import ephemeral_postgres
 
 SAMPLE_ROWS = 10_000
 
@@ -124,14 +124,14 @@ class _PostgresCopy:
     def __init__(self, source: PostgresDatabase, stack: ExitStack) -> None:
         self._source = source
         self._stack = stack
-        self._server: PostgresServer | None = None
+        self._server: _CopyServer | None = None
         self._fault: str | None = None
         self._copied: dict[str, str | None] = {}
 
     @property
     def described(self) -> str:
         """What it is, in a few words."""
-        version = self._server.version if self._server is not None else "?"
+        version = self._server.database.version if self._server is not None else "?"
         return f"a copy of up to {SAMPLE_ROWS:,} rows on PostgreSQL {version}"
 
     def plans(self, statement: str, tables: Sequence[str], create_index: str, name: str) -> tuple[Plan, Plan]:
@@ -139,28 +139,28 @@ class _PostgresCopy:
         server = self._start()
         for table in tables:
             self._copy(server, table)
-        before = self._explain(server, statement)
+        before = server.database.explain(statement)
         try:
-            _run(server, create_index)
+            server.run(create_index)
         except SQLAlchemyError as fault:
             raise CannotExplainError(f"the index can't be made: {fault}") from fault
         try:
-            return before, self._explain(server, statement)
+            return before, server.database.explain(statement)
         finally:
-            _run(server, f'DROP INDEX "{name}"')
+            server.run(f'DROP INDEX "{name}"')
 
-    def _start(self) -> PostgresServer:
+    def _start(self) -> "_CopyServer":
         if self._fault is not None:
             raise CannotExplainError(self._fault)
         if self._server is None:
             try:
-                self._server = self._stack.enter_context(ephemeral_postgres())
+                self._server = _CopyServer(self._stack)
             except HarnessError as fault:
                 self._fault = f"no server to try indexes on: {fault}"
                 raise CannotExplainError(self._fault) from fault
         return self._server
 
-    def _copy(self, server: PostgresServer, table: str) -> None:
+    def _copy(self, server: "_CopyServer", table: str) -> None:
         if table not in self._copied:
             try:
                 _copy_postgres_table(self._source.connection, server, table)
@@ -171,20 +171,44 @@ class _PostgresCopy:
         if failed is not None:
             raise CannotExplainError(failed)
 
-    @staticmethod
-    def _explain(server: PostgresServer, statement: str) -> Plan:
-        with open_database(server.url()) as database:
-            return database.explain(statement)
 
+class _CopyServer:
+    """
+    A server of our own with two connections that stay open: connecting takes longer than explaining.
 
-def _run(server: PostgresServer, *commands: str) -> None:
-    engine = create_engine(server.url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    Explaining gives its locks back each time, so the connection that changes things never waits for the other.
+
+    Args:
+        stack: ends the server with the audit.
+
+    Raises:
+        HarnessError: no server can be started.
+    """
+
+    def __init__(self, stack: ExitStack) -> None:
+        url = stack.enter_context(ephemeral_postgres()).url()
+        self._changing = _connect(url, stack)
+        self.database = PostgresDatabase(_connect(url, stack, isolation="READ COMMITTED"))
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that may change things; every command of it is a transaction."""
+        return self._changing
+
+    def run(self, *commands: str) -> None:
+        """Run commands that hold no parameters."""
         for command in commands:
-            connection.exec_driver_sql(command, execution_options={"no_parameters": True})
+            self._changing.exec_driver_sql(command, execution_options={"no_parameters": True})
 
 
-def _copy_postgres_table(source: Connection, server: PostgresServer, table: str) -> None:
+def _connect(url: str, stack: ExitStack, *, isolation: IsolationLevel = "AUTOCOMMIT") -> Connection:
+    # As for the audited database: what the driver prepares by itself would be planned once and for all.
+    arguments = {"prepare_threshold": None}
+    engine = create_engine(url, poolclass=NullPool, isolation_level=isolation, connect_args=arguments)
+    return stack.enter_context(engine.connect())
+
+
+def _copy_postgres_table(source: Connection, server: _CopyServer, table: str) -> None:
     quoted = '"{}"'.format(table.replace('"', '""'))
     with source.begin_nested():
         (schema,) = source.exec_driver_sql(
@@ -201,30 +225,28 @@ def _copy_postgres_table(source: Connection, server: PostgresServer, table: str)
             "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = to_regclass(%s)", (quoted,)
         ).scalars()
         schema = '"{}"'.format(schema.replace('"', '""'))
-        _run(
-            server,
+        server.run(
             f"CREATE SCHEMA IF NOT EXISTS {schema}",
-            f"ALTER DATABASE postgres SET search_path = {schema}, public",
+            f"SET search_path = {schema}, public",
             f"CREATE TABLE {schema}.{quoted} ({', '.join(columns.all())})",
         )
-        _copy_rows(source, server, quoted)
-        _run(server, *indexes.all(), f"ANALYZE {schema}.{quoted}")
+        server.database.connection.exec_driver_sql(f"SET search_path = {schema}, public")
+        _copy_rows(source, server.connection, quoted)
+        server.run(*indexes.all(), f"ANALYZE {schema}.{quoted}")
 
 
-def _copy_rows(source: Connection, server: PostgresServer, table: str) -> None:
-    engine = create_engine(server.url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as target:
-        reader: Any = source.connection.driver_connection
-        writer: Any = target.connection.driver_connection
-        few = f"COPY (SELECT * FROM {table} LIMIT {SAMPLE_ROWS}) TO STDOUT"  # noqa: S608  # quoted by the caller
-        with (
-            reader.cursor() as from_source,
-            writer.cursor() as to_target,
-            from_source.copy(few) as rows,
-            to_target.copy(f"COPY {table} FROM STDIN") as sink,
-        ):
-            for block in rows:
-                sink.write(block)
+def _copy_rows(source: Connection, target: Connection, table: str) -> None:
+    reader: Any = source.connection.driver_connection
+    writer: Any = target.connection.driver_connection
+    few = f"COPY (SELECT * FROM {table} LIMIT {SAMPLE_ROWS}) TO STDOUT"  # noqa: S608  # quoted by the caller
+    with (
+        reader.cursor() as from_source,
+        writer.cursor() as to_target,
+        from_source.copy(few) as rows,
+        to_target.copy(f"COPY {table} FROM STDIN") as sink,
+    ):
+        for block in rows:
+            sink.write(block)
 
 
 def _driver_errors(connection: Connection) -> tuple[type[Exception], ...]:

@@ -29,6 +29,10 @@ COLUMNS = ("id", "agent_id", "status", "created_at", "artifact")
         ("ORDER BY created_at LIMIT 10", (("created_at",),)),
         ("WHERE \"status\" = 'agent_id = 5'", (("status",),)),
         ("WHERE artifact = ? -- AND status = ?", (("artifact",),)),
+        (
+            "WHERE artifact = ? ORDER BY created_at /* traceparent='00-ab' */",
+            (("artifact", "created_at"), ("artifact",)),
+        ),
         # One index can't do these.
         ("WHERE status = ? OR artifact = ?", ()),
         ("WHERE status = ? ORDER BY created_at, id DESC", (("status",),)),
