@@ -28,6 +28,7 @@ from harness.errors import ExitCode, HarnessError, UsageError, explain
 from harness.load.agents import PollingAgent
 from harness.load.fleet import Fleet, prepare_fleet
 from harness.load.options import STOP_TIMEOUT_UNSET_S, add_options, read_options
+from harness.scenarios import DEFAULT_SCENARIO
 
 INTERRUPTED_CODE = 130
 """What a shell calls a process that SIGINT ended."""
@@ -43,9 +44,15 @@ _log = logging.getLogger("pollgauge")
 
 
 class Conductor:
-    """Prepares, begins and ends one fleet after another, as Locust's events say."""
+    """
+    Prepares, begins and ends one fleet after another, as Locust's events say.
 
-    def __init__(self) -> None:
+    Args:
+        scenario: name of what the agents do, one of `harness.scenarios`.
+    """
+
+    def __init__(self, scenario: str = DEFAULT_SCENARIO) -> None:
+        self._scenario = scenario
         self._fleet: Fleet | None = None
         self._environment: Any = None
         self._prepared_before = False
@@ -68,7 +75,7 @@ class Conductor:
 
     def add_options(self, parser: ArgumentParser, **_: object) -> None:
         """Put our options into Locust's help."""
-        add_options(parser)
+        add_options(parser, self._scenario)
 
     def init(self, environment: Any, **_: object) -> None:
         """Check what can be checked; headless, get ready for the run."""
@@ -173,6 +180,7 @@ class Conductor:
             host=self._environment.host,
             agents=agents,
             run_time_s=float(parsed.run_time) if planned and parsed.run_time else None,
+            scenario=self._scenario,
         )
         self._fleet = PollingAgent.fleet = prepare_fleet(options, on_fault=self._on_fault)
         for warning in self._fleet.warnings:
@@ -208,7 +216,7 @@ class Conductor:
             sys.stderr.flush()
 
 
-def run_directly(scenario: str) -> None:
+def run_directly(path: str, scenario: str = DEFAULT_SCENARIO) -> None:
     """
     Run Locust with a scenario that was itself started as a program, as in ``python locustfiles/x.py --help``.
 
@@ -216,12 +224,13 @@ def run_directly(scenario: str) -> None:
     never in it (its issue 2917). Here they are.
 
     Args:
-        scenario: path of the file.
+        path: of the file.
+        scenario: name of what its agents do.
     """
     if {"-h", "--help"} & set(sys.argv):
         parser_made: Any = events.init_command_line_parser
-        parser_made.add_listener(Conductor().add_options)
-    sys.argv[1:1] = ["-f", scenario]
+        parser_made.add_listener(Conductor(scenario).add_options)
+    sys.argv[1:1] = ["-f", path]
     main()  # type: ignore[no-untyped-call]  # Locust types some of its functions
 
 
