@@ -52,6 +52,9 @@ class RunOptions:
         request_timeout_s: for one poll [s].
         target_delay_s: artificial delay in the embedded target [s].
         target_error_ratio: artificial share of errors in the embedded target, 0..1.
+        target_pool_size: connections that the embedded target's pool may open; None for its default.
+        target_hold_s: how long each poll keeps its connection in the embedded target [s].
+        target_drop_index: index that the embedded target is left without; None for none.
         history: folder or URL of the history that the run is recorded in; None for none.
     """
 
@@ -68,6 +71,9 @@ class RunOptions:
     request_timeout_s: float
     target_delay_s: float
     target_error_ratio: float
+    target_pool_size: int | None = None
+    target_hold_s: float = 0.0
+    target_drop_index: str | None = None
     history: str | None = None
 
 
@@ -168,6 +174,23 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         metavar="RATIO",
         help="artificial share of 500 answers of the bundled master (default: 0%%)",
     )
+    target.add_argument(
+        "--target-pool-size",
+        type=int,
+        metavar="N",
+        help="connections that the bundled master's pool may open, none beyond (default: 8, and 4 beyond)",
+    )
+    target.add_argument(
+        "--target-hold",
+        default="0s",
+        metavar="TIME",
+        help="how long each poll keeps its connection in the bundled master after its query (default: 0s)",
+    )
+    target.add_argument(
+        "--target-drop-index",
+        metavar="NAME",
+        help="leave the bundled master without this index; not with --database-url, where it would stay dropped",
+    )
 
 
 def read_run_options(parsed: argparse.Namespace) -> RunOptions:
@@ -193,6 +216,9 @@ def read_run_options(parsed: argparse.Namespace) -> RunOptions:
         request_timeout_s=parse_duration_s(parsed.request_timeout, name="--request-timeout"),
         target_delay_s=parse_duration_s(parsed.target_delay, name="--target-delay"),
         target_error_ratio=parse_ratio(parsed.target_error_ratio, name="--target-error-ratio"),
+        target_pool_size=parsed.target_pool_size,
+        target_hold_s=parse_duration_s(parsed.target_hold, name="--target-hold"),
+        target_drop_index=parsed.target_drop_index,
         history=None if parsed.no_history else history_place(parsed.history, out=parsed.out),
     )
 
@@ -236,7 +262,9 @@ def check_options(options: RunOptions) -> "Scenario":
 
 def _check_ranges(options: RunOptions) -> None:
     whole_seconds = options.run_time_s == int(options.run_time_s)
-    artificial = options.target_delay_s > 0 or options.target_error_ratio > 0
+    pool_size, dropped = options.target_pool_size, options.target_drop_index
+    artificial = options.target_delay_s > 0 or options.target_error_ratio > 0 or options.target_hold_s > 0
+    artificial = artificial or pool_size is not None or dropped is not None
     interval = f"{options.interval_s:g} s"
     wrong = (
         (options.agents < 1, "--agents", "no agents", options.agents, "1 or more"),
@@ -252,11 +280,23 @@ def _check_ranges(options: RunOptions) -> None:
             f"{_MOST_ROWS} or fewer",
         ),
         (options.request_timeout_s <= 0, "--request-timeout", "no time at all", "0 s", "more than 0 s"),
+        (
+            pool_size is not None and not 1 <= pool_size <= 1000,
+            "--target-pool-size",
+            "out of range",
+            pool_size,
+            "1..1000",
+        ),
         (not whole_seconds, "--run-time", "no whole seconds", f"{options.run_time_s:g} s", "a form such as 70s"),
     )
     for is_wrong, option, fault, got, need in wrong:
         if is_wrong:
             raise UsageError(explain("option", option, fault=fault, got=got, need=need))
     if options.host is not None and artificial:
-        fault = "--target-delay and --target-error-ratio are for the embedded target only"
+        fault = "options that begin with --target are for the embedded target only"
         raise UsageError(explain("option", "--host", fault=fault, remedy="leaving one of them out"))
+    if options.database_url is not None and dropped is not None:
+        fault = "the index would stay dropped in a database that is somebody's"
+        raise UsageError(
+            explain("option", "--target-drop-index", fault=fault, remedy="leaving --database-url out")
+        )

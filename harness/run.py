@@ -75,13 +75,14 @@ def shortfall_text(options: RunOptions) -> str | None:
     )
 
 
-def execute(options: RunOptions, interrupt: Interrupt) -> Outcome:
+def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) -> Outcome:
     """
     Do the whole job. Everything that was started is stopped when this returns or raises.
 
     Args:
         options: checked here once more.
         interrupt: the user's Ctrl-C; a run that has begun is then ended, judged and written all the same.
+        drawn: whether plots and page are wanted too.
 
     Returns:
         The result and its folder.
@@ -113,7 +114,7 @@ def execute(options: RunOptions, interrupt: Interrupt) -> Outcome:
             # The target is stopped before the report is drawn: drawing takes a core for seconds.
             stack.close()
             conclusion = conclude(directory, run=run, reading=reading)
-            drawing_fault = draw(conclusion, directory)
+            drawing_fault = draw(conclusion, directory) if drawn else None
     final = RunDirectory(_final(directory.path))
     return Outcome(
         result=conclusion.result,
@@ -175,6 +176,9 @@ def _prepare_target(
             database_url=url,
             delay_s=options.target_delay_s,
             error_ratio=options.target_error_ratio,
+            pool_size=options.target_pool_size,
+            hold_s=options.target_hold_s,
+            drop_index=options.target_drop_index,
             logs=directory.path / "logs",
             log=directory.target_log,
         )

@@ -60,7 +60,16 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
         (["--host", "staging"], "option '--host': not an http URL, got 'staging', need a form such as"),
         (
             ["--host", "http://127.0.0.1:9", "--target-delay", "1s"],
-            "option '--host': --target-delay and --target-error-ratio are for the embedded target only",
+            "option '--host': options that begin with --target are for the embedded target only",
+        ),
+        (
+            ["--host", "http://127.0.0.1:9", "--target-pool-size", "2"],
+            "option '--host': options that begin with --target are for the embedded target only",
+        ),
+        (["--target-pool-size", "0"], "option '--target-pool-size': out of range, got 0, need 1..1000"),
+        (
+            ["--database-url", "sqlite:///x.db", "--target-drop-index", "idx_deployment_status"],
+            "option '--target-drop-index': the index would stay dropped in a database that is somebody's; try leaving",
         ),
         (["--target-error-ratio", "5"], "option '--target-error-ratio': not a ratio, got '5'"),
         (["--deployments", "-1"], "option '--deployments': less than none, got -1, need 0 or more"),
