@@ -69,7 +69,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
         (["--target-pool-size", "0"], "option '--target-pool-size': out of range, got 0, need 1..1000"),
         (
             ["--database-url", "sqlite:///x.db", "--target-drop-index", "idx_deployment_status"],
-            "option '--target-drop-index': the index would stay dropped in a database that is somebody's; try leaving",
+            "option '--target-drop-index': the index would stay dropped in a database that is somebody's",
         ),
         (["--target-error-ratio", "5"], "option '--target-error-ratio': not a ratio, got '5'"),
         (["--deployments", "-1"], "option '--deployments': less than none, got -1, need 0 or more"),
