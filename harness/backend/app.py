@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from harness import __version__
+from harness.backend.common import common_polled_router, make_common_engine
 from harness.backend.config import BackendConfig
 from harness.backend.database import Database, make_engine, one_line
 from harness.backend.faults import Faults
@@ -41,7 +42,8 @@ def create_app(config: BackendConfig, *, clock: Clock | None = None) -> FastAPI:
         UsageError: the database URL can't be used.
         monitoring.errors.UsageError: a ``MONITORING_*`` variable can't be used.
     """
-    engine = make_engine(config)
+    is_common = config.design == "common"
+    engine = make_common_engine(config) if is_common else make_engine(config)
     database = Database(engine, threads=config.threads)
     sightings = Sightings(database, interval_s=config.sighting_interval_s)
     used_clock = clock if clock is not None else SystemClock()
@@ -68,7 +70,11 @@ def create_app(config: BackendConfig, *, clock: Clock | None = None) -> FastAPI:
         delay_s=config.delay_s, error_ratio=config.error_ratio, seed=config.fault_seed, hold_s=config.hold_s
     )
     # The polled route stands first: paths are tried in order, and it is nearly every request.
-    app.include_router(polled_router(database, used_clock, sightings, faults))
+    app.include_router(
+        common_polled_router(engine, faults)
+        if is_common
+        else polled_router(database, used_clock, sightings, faults)
+    )
     app.include_router(deployments_router(database, used_clock))
     app.include_router(agents_router(database, used_clock))
     _answer_errors(app, engine.url)

@@ -8,6 +8,9 @@ from pathlib import Path
 DEFAULT_DATABASE_URL = "sqlite:///master.db"
 """A file in the working directory."""
 
+DESIGNS = ("reference", "common")
+"""Ways to build the polled endpoint: as it should be, and as most tutorials have it."""
+
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 
@@ -31,6 +34,8 @@ class BackendConfig:
         max_overflow: connections that it may open beyond these, ≥ 0.
         hold_s: how long each poll keeps its connection and its thread after its query [s], ≥ 0; artificial.
         drop_index: name of an index of the master's own to drop before serving; None for none. It stays dropped.
+        design: one of `DESIGNS`. ``common`` is an example of what not to do, see `harness.backend.common`: it
+            has a pool of SQLAlchemy's defaults, and knows no `hold_s`.
         sighting_interval_s: how often the instants at which agents were last seen are written down [s], > 0.
     """
 
@@ -44,6 +49,7 @@ class BackendConfig:
     max_overflow: int = 4
     hold_s: float = 0.0
     drop_index: str | None = None
+    design: str = DESIGNS[0]
     sighting_interval_s: float = 5.0
 
 

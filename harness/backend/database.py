@@ -100,9 +100,13 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call)
 
 
-def make_engine(config: BackendConfig) -> Engine:
+def make_engine(config: BackendConfig, *, pool_timeout_s: float = _POOL_TIMEOUT_S) -> Engine:
     """
     Make the engine of a master process. Nothing is connected yet.
+
+    Args:
+        config: URL and sizes.
+        pool_timeout_s: how long a caller waits for a connection [s].
 
     Raises:
         UsageError: see `check_url`.
@@ -113,7 +117,7 @@ def make_engine(config: BackendConfig) -> Engine:
             url,
             pool_size=config.pool_size,
             max_overflow=config.max_overflow,
-            pool_timeout=_POOL_TIMEOUT_S,
+            pool_timeout=pool_timeout_s,
             isolation_level="AUTOCOMMIT",
             connect_args=_connect_arguments(url),
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from harness.backend.config import (
     DEFAULT_HOST,
     DEFAULT_PORT,
+    DESIGNS,
     BackendConfig,
     Listening,
     database_url_argument,
@@ -53,6 +54,13 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         "--drop-index",
         metavar="NAME",
         help="drop this index of the master's before serving; for a database to throw away, it stays dropped",
+    )
+    parser.add_argument(
+        "--design",
+        choices=DESIGNS,
+        default=DESIGNS[0],
+        help="how the polled endpoint is built; common is an example that hangs when sixty agents come at once "
+        "(default: reference)",
     )
     parser.add_argument(
         "--fault-seed", type=int, default=1, metavar="N", help="decides which polls those are (default: 1)"
@@ -106,6 +114,7 @@ def read_options(options: argparse.Namespace) -> tuple[BackendConfig, Listening]
         delay_s=parse_duration_s(options.delay, name="--delay"),
         error_ratio=parse_ratio(options.error_ratio, name="--error-ratio"),
         fault_seed=options.fault_seed,
+        design=options.design,
         hold_s=parse_duration_s(options.hold, name="--hold"),
         drop_index=options.drop_index,
         **pool,
