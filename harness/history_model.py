@@ -289,6 +289,8 @@ class Change:
         first_after: id of the first run that surely lies after.
         is_regression: whether it went to the worse side.
         accepted: the reason of an `Acceptance`; None when nobody accepted it.
+        fails: whether it fails its series: a confirmed regression of a subject that still stands and that nobody
+            accepted.
     """
 
     index: int
@@ -304,6 +306,7 @@ class Change:
     first_after: str
     is_regression: bool
     accepted: str | None = None
+    fails: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

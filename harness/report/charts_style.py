@@ -25,10 +25,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from matplotlib.transforms import Bbox
 
 from harness.columns import Floats, Ints
+from harness.report.trend.placing import spread
 from harness.report.words import plain
 
 INK, MUTED, GRID, SHADE, SURFACE = "#1f2430", "#59616d", "#dde1e7", "#eceff3", "#fffffe"
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9"
+AMBER, PLUM = "#b87f00", "#a9588a"
+"""Orange and purple for lines, which need more contrast with the ground than areas do."""
 
 WIDTH_IN = 8.4
 TITLE_IN = 0.36
@@ -41,22 +44,27 @@ RASTER_ABOVE = 1200
 THIN_ABOVE = 6000
 """More points than this are drawn once per cell of a fine grid: nobody can see two marks on one pixel."""
 
-_SVG_NAMES = {
-    INK: "ink",
-    MUTED: "muted",
-    GRID: "grid",
-    SHADE: "shade",
-    SURFACE: "surface",
-    BLUE: "blue",
-    VERMILLION: "vermillion",
-    GREEN: "green",
-    ORANGE: "orange",
-    PURPLE: "purple",
-    SKY: "sky",
+COLOURS = {
+    "ink": INK,
+    "muted": MUTED,
+    "grid": GRID,
+    "shade": SHADE,
+    "surface": SURFACE,
+    "blue": BLUE,
+    "vermillion": VERMILLION,
+    "green": GREEN,
+    "orange": ORANGE,
+    "purple": PURPLE,
+    "sky": SKY,
+    "amber": AMBER,
+    "plum": PLUM,
 }
+"""The palette by the names that the pages' style sheets give it."""
+
+_SVG_NAMES = {colour: name for name, colour in COLOURS.items()}
 
 # Any: matplotlib types the keys as one literal of every setting there is.
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
     "axes.edgecolor": MUTED,
@@ -92,7 +100,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(draw)
     def drawing(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(STYLE):
             return draw(*args, **kwargs)
 
     return drawing
@@ -212,34 +220,6 @@ def tick_duration(value_s: float) -> str:
     return f"{value_s / 1e-6:.4g} µs"
 
 
-def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """
-    Move positions apart as little as needed, so that labels keep clear of each other.
-
-    Args:
-        positions: wanted positions, in any order.
-        gap: least distance between two.
-        low: lowest position allowed.
-        high: highest one; given up when there is no room.
-
-    Returns:
-        New positions in the order given.
-    """
-    order = sorted(range(len(positions)), key=lambda i: positions[i])
-    placed = [0.0] * len(positions)
-    floor = low
-    for i in order:
-        placed[i] = max(positions[i], floor)
-        floor = placed[i] + gap
-    ceiling = high
-    for i in reversed(order):
-        if placed[i] <= ceiling:
-            break
-        placed[i] = ceiling
-        ceiling -= gap
-    return placed
-
-
 def right_labels(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
     """
     Write labels just right of the axes at given heights, apart from each other, with a thin leader to the height.
@@ -306,9 +286,8 @@ def label_text(text: str, *, widest_in: float, size_pt: float) -> str:
     """
     font = _font()
     font.set_size(size_pt, _FINE_DPI)
-    glyphs = font.get_charmap()
     # More characters than this fit nowhere; it bounds the loop below.
-    kept = "".join(c if ord(c) in glyphs else "?" for c in plain(text, longest=80))
+    kept = drawable(plain(text, longest=80))
     # A legend silently leaves out labels that begin with an underscore.
     kept = f" {kept}" if kept.startswith("_") else kept
     while kept:
@@ -318,6 +297,14 @@ def label_text(text: str, *, widest_in: float, size_pt: float) -> str:
             return kept
         kept = f"{kept[:-2].rstrip()}…" if len(kept) > 2 else ""
     return kept
+
+
+def drawable(text: str) -> str:
+    """Return text with a question mark for each character that the plots' font does not have."""
+    if text.isascii():
+        return text
+    glyphs = _font().get_charmap()
+    return "".join(c if ord(c) in glyphs else "?" for c in text)
 
 
 def _font() -> FT2Font:
@@ -333,7 +320,7 @@ def save_png(figure: Figure, path: Path, *, note: str) -> None:
         path: where to.
         note: beside the title, for whoever meets the picture alone: which run it is of.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         width_in, height_in = figure.get_size_inches()
         figure.text(
             1 - 0.3 / width_in,
@@ -361,7 +348,7 @@ def to_svg(figure: Figure, name: str) -> str:
     """
     width_in, height_in = figure.get_size_inches()
     buffer = io.BytesIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure.savefig(
             buffer,
             format="svg",

@@ -24,8 +24,9 @@ from harness.model import GeneratorTick, Quantiles
 from harness.report.captions import ResponseLimit, response_limits
 from harness.report.charts import time_parts, write_plots
 from harness.report.charts_fleet import bin_edges, draw_agents, draw_errors, draw_generator, draw_rates
-from harness.report.charts_style import TimeAxis, label_text, spread, thin, tick_duration, to_svg
+from harness.report.charts_style import TimeAxis, label_text, thin, tick_duration, to_svg
 from harness.report.charts_times import Part, draw_breakdown, draw_distribution, draw_response_times
+from harness.report.trend.placing import spread
 from tests.harness.results import fleet, result_of, ticks_of
 
 LIMITS = tuple(ResponseLimit(quantile=q, limit_s=s) for q, s in ((0.5, 0.05), (0.95, 0.2), (0.99, 0.5)))
