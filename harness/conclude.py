@@ -7,6 +7,7 @@ import harness
 from harness.columns import Columns, columns_of
 from harness.environment import describe_commit, describe_environment
 from harness.errors import HarnessError
+from harness.gatefiles import GateSet
 from harness.judge.evidence import Evidence
 from harness.judge.gates import judge, spec_gates
 from harness.judge.summary import summarise
@@ -52,7 +53,13 @@ class Conclusion:
 
 
 def conclude(
-    directory: RunDirectory, *, run: Run, reading: Reading | None, warnings: tuple[str, ...] = ()
+    directory: RunDirectory,
+    *,
+    run: Run,
+    reading: Reading | None,
+    warnings: tuple[str, ...] = (),
+    gates: GateSet | None = None,
+    written: bool = True,
 ) -> Conclusion:
     """
     Judge what a run left in its folder, and write ``result.json``.
@@ -62,6 +69,8 @@ def conclude(
         run: its record.
         reading: what the target and its database said; None when the run was killed before they were asked.
         warnings: what a person should know besides.
+        gates: the rules and where they came from; None for the targets of the specification.
+        written: whether ``result.json`` is written, or left as it is.
 
     Raises:
         HarnessError: no readable samples, or the folder can't be written.
@@ -69,6 +78,7 @@ def conclude(
     stored = read_samples(directory.samples)
     columns = columns_of(sample for sample in stored.samples if sample.name == PENDING_ROUTE)
     ticks = read_ticks(directory.generator)
+    rules = spec_gates(interval_s=run.scenario.interval_s) if gates is None else gates.gates
     said = reading or Reading(schema_version=SCHEMA_VERSION, server=None, indexes=(), target_death=None, notes=())
     torn = (f"{stored.torn_lines} lines of samples.jsonl are torn or impossible, and left out.",)
     start_s, end_s = measured_window(run, columns)
@@ -97,10 +107,12 @@ def conclude(
         summary=summary,
         server=said.server,
         indexes=said.indexes,
-        verdict=judge(spec_gates(interval_s=run.scenario.interval_s), evidence),
+        verdict=judge(rules, evidence),
         warnings=(*stored.header.warnings, *warnings, *said.notes, *(torn if stored.torn_lines else ())),
+        gates_from=None if gates is None else gates.source,
     )
-    write_atomically(directory.result, encode(result))
+    if written:
+        write_atomically(directory.result, encode(result))
     return Conclusion(result=result, columns=columns, ticks=ticks)
 
 
@@ -152,12 +164,44 @@ def conclude_again(path: Path) -> Conclusion:
         stored = read_samples(directory.samples)
         columns = columns_of(sample for sample in stored.samples if sample.name == PENDING_ROUTE)
         return Conclusion(result=result, columns=columns, ticks=read_ticks(directory.generator))
+    taken = take_up(directory)
+    return conclude(directory, run=taken.run, reading=taken.reading, warnings=taken.warnings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenUp:
+    """
+    What a run's folder holds besides samples, for judging it again.
+
+    Args:
+        run: its record, or one made from the samples' header where plain Locust wrote them.
+        reading: what the target and its database said; None when the run was killed before they were asked.
+        warnings: what a person should know of it.
+    """
+
+    run: Run
+    reading: Reading | None
+    warnings: tuple[str, ...] = ()
+
+
+def take_up(directory: RunDirectory) -> TakenUp:
+    """
+    Read what a run's folder holds besides samples.
+
+    Raises:
+        HarnessError: no run folder, or files in it that can't be read.
+    """
     if directory.run.exists() or not directory.samples.exists():
+        reading = read_reading(directory)
         warning = "The run ended before it was judged: this is judged on what it had written."
-        return conclude(directory, run=read_run(directory), reading=read_reading(directory), warnings=(warning,))
+        return TakenUp(
+            run=read_run(directory),
+            reading=reading,
+            warnings=() if directory.result.exists() else (warning,),
+        )
     note = "A run of plain Locust: neither the target's own figures nor its query plans were asked for."
     reading = Reading(schema_version=SCHEMA_VERSION, server=None, indexes=(), target_death=None, notes=(note,))
-    return conclude(directory, run=_run_of_plain_locust(directory), reading=reading)
+    return TakenUp(run=_run_of_plain_locust(directory), reading=reading)
 
 
 def _run_of_plain_locust(directory: RunDirectory) -> Run:
