@@ -16,6 +16,8 @@ import harness
 from harness.backend.seed import add_seed_arguments, run_seed
 from harness.backend.server import add_serve_arguments, run_server
 from harness.ci.options import OutputOptions, add_output_arguments, read_output_options
+from harness.comparison.command import EPILOG as COMPARE_EPILOG
+from harness.comparison.command import add_compare_arguments, run_compare
 from harness.errors import ExitCode, HarnessError, explain
 from harness.indexes.command import EPILOG as INDEXES_EPILOG
 from harness.indexes.command import add_indexes_arguments, run_indexes
@@ -228,6 +230,14 @@ _COMMANDS = (
         "  harness report runs/20261123T083000Z-3f9a.partial\n",
         add_arguments=_add_report_arguments,
         run=_report,
+    ),
+    _Command(
+        name="compare",
+        help="compare runs with their baseline: surely no worse, surely worse, or neither",
+        description="Compare runs with earlier ones. The run is the unit; what differs besides is named first.",
+        epilog=COMPARE_EPILOG,
+        add_arguments=add_compare_arguments,
+        run=run_compare,
     ),
     _Command(
         name="serve",

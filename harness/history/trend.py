@@ -1,12 +1,12 @@
 """Judge all series together: changes in each, held to one false discovery rate, and a status over them."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.history.changepoints import cut, is_worse, search, settle, spread_test
 from harness.history.controls import tell_causes
 from harness.history.fdr import selection_level
+from harness.history.series_names import full_name, matches, short_name
 from harness.history_model import (
     Acceptance,
     Cause,
@@ -103,6 +103,21 @@ def standing_regressions(trend: SeriesTrend, settings: TrendSettings | None = No
     return tuple(change for change in trend.changes if _fails(trend, change, least))
 
 
+def current_segment(trend: SeriesTrend) -> int:
+    """
+    Return the index of the first run that the series' present level is made of: a baseline begins there.
+
+    A suspected change does not count, an accepted one does. A drift counts from its first run.
+    """
+    starts = [
+        change.index
+        for change in trend.changes
+        if change.kind is not ChangeKind.VARIANCE
+        and (change.state is ChangeState.CONFIRMED or change.accepted is not None)
+    ]
+    return max(starts, default=0)
+
+
 def _fails(trend: SeriesTrend, change: Change, least_effect_ratio: float) -> bool:
     return (
         change.is_regression
@@ -144,14 +159,14 @@ class _Accepted:
         return {
             at[one.record]: one.reason
             for one in self._acceptances
-            if one.record in at and at[one.record] > 0 and _matches(one.series, series.label)
+            if one.record in at and at[one.record] > 0 and _matches(one.series, series)
         }
 
     def unmatched(self, series: Sequence[Series]) -> dict[str, str]:
         """Return the acceptances that hold for no series shown: name → why."""
         lines = {}
         for one in self._acceptances:
-            matching = [each for each in series if _matches(one.series, each.label)]
+            matching = [each for each in series if _matches(one.series, each)]
             if not matching:
                 lines[f"acceptance {one.id}"] = f"no series is called '{one.series}'"
             elif not any(point.record == one.record for each in matching for point in each.points):
@@ -159,5 +174,7 @@ class _Accepted:
         return lines
 
 
-def _matches(pattern: str, label: str) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), label) is not None
+def _matches(pattern: str, series: Series) -> bool:
+    """Tell whether a pattern names a series: by its label, or by the names that stay when others are shown."""
+    names = (series.label, short_name(series.key), full_name(series.key))
+    return any(matches(name, (pattern,)) for name in names)

@@ -103,6 +103,11 @@ def compare(
     return judged.decide(usable)
 
 
+def not_comparable(*, figure: Figure, limit_ratio: float, reason: str, remedy: str) -> Comparison:
+    """Return the outcome where there is nothing to compare: INCONCLUSIVE, never a PASS."""
+    return _Judged(figure=figure, limit_ratio=limit_ratio, confidence=0.95).nothing(0, 0, reason, remedy)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Usable:
     """The values that count, on the plain scale, and the control's beside them where it is used."""

@@ -1,0 +1,89 @@
+"""Gates of the form ``p95 vs baseline < +10%``: each gets its comparison with the history."""
+
+from collections.abc import Sequence
+
+from harness.comparison.figures import Key, value_of
+from harness.comparison.levels import PresentLevels
+from harness.comparison.sources import read_past
+from harness.errors import HarnessError
+from harness.history.store import open_history
+from harness.history_model import Comparison, HistoryRecord
+from harness.judge.baseline import choose_baseline
+from harness.judge.compare import MOST_BASELINE, Figure, compare, not_comparable
+from harness.model import Gate
+
+
+def compare_gates(
+    gates: Sequence[Gate], contender: HistoryRecord, history: str | None
+) -> tuple[dict[str, Comparison], tuple[str, ...]]:
+    """
+    Compare what the gates are about with the baseline of each.
+
+    Args:
+        gates: any; those that are not against a baseline are passed over.
+        contender: the run, as its record; its distributions serve quantiles that are not among its figures.
+        history: as `open_history` takes it; None where none is kept.
+
+    Returns:
+        Name of a gate → its comparison, one for each gate against a baseline whatever is missing; and what a
+        person should know besides, one sentence each.
+    """
+    wanted = [gate for gate in gates if gate.against_baseline]
+    if not wanted:
+        return {}, ()
+    if history is None:
+        remedy = "--history with the folder or URL of the history"
+        return {gate.name: _missing(gate, contender, "no history is kept", remedy) for gate in wanted}, ()
+    if not contender.complete:
+        fault = "the run did not come to its end"
+        return {gate.name: _missing(gate, contender, fault, "a whole run") for gate in wanted}, ()
+    try:
+        past = read_past(open_history(history), before=contender, distributions=True)
+    except HarnessError as fault:
+        remedy = "the history, or another one with --history"
+        return {gate.name: _missing(gate, contender, str(fault), remedy) for gate in wanted}, ()
+    chosen = choose_baseline(past.records, contender)
+    levels = PresentLevels(chosen.records, past.acceptances)
+    warnings = list(chosen.warnings)
+    if past.left_out:
+        warnings.append(f"{len(past.left_out)} records of the history could not be read: harness history doctor.")
+    comparisons = {}
+    for gate in wanted:
+        key = _key(gate)
+        runs = levels.cut(key, chosen.records, warnings)[-MOST_BASELINE:]
+        comparisons[gate.name] = compare(
+            [value_of(record, key) for record in runs],
+            [value_of(contender, key)],
+            figure=_figure(gate, contender),
+            limit_ratio=gate.limit,
+            confidence=gate.confidence,
+        )
+    return comparisons, tuple(dict.fromkeys(warnings))
+
+
+def _key(gate: Gate) -> Key:
+    return gate.subject, gate.metric, gate.quantile
+
+
+def _figure(gate: Gate, contender: HistoryRecord) -> Figure:
+    units = [
+        metric.unit
+        for metric in contender.metrics
+        if (metric.subject, metric.metric) == (gate.subject, gate.metric)
+    ]
+    return Figure(
+        subject=gate.subject,
+        metric=gate.metric,
+        quantile=gate.quantile,
+        unit=units[0] if units else "s",
+        direction=gate.direction,
+    )
+
+
+def _missing(gate: Gate, contender: HistoryRecord, fault: str, remedy: str) -> Comparison:
+    return not_comparable(
+        figure=_figure(gate, contender),
+        limit_ratio=gate.limit,
+        reason=f"nothing to compare with: {fault}",
+        remedy=remedy,
+    )
