@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.columns import Floats
-from harness.conclude import Conclusion
+from harness.columns import Floats, columns_of
+from harness.conclude import Conclusion, conclude_again
 from harness.environment import describe_branch, describe_commit_time
 from harness.errors import HarnessError
 from harness.history.records import fault_of, new_id
@@ -31,7 +31,7 @@ from harness.model import (
     Target,
     TargetKind,
 )
-from harness.rundir import RunDirectory
+from harness.rundir import RunDirectory, decode
 from monitoring.histogram import Histogram
 
 SOURCE = "harness"
@@ -128,6 +128,31 @@ def record_of(
     if fault_of(record) is None:
         return record
     return replace(record, id=new_id(datetime.fromisoformat(record.at_utc), run.id.encode()))
+
+
+def record_of_path(path: Path, history: History) -> HistoryRecord:
+    """
+    Make the record of a stored run.
+
+    Args:
+        path: a run's folder, or a ``result.json``. Without the samples beside it the record has no distributions of
+            the client's side, since the result holds figures only.
+        history: that its report is linked from.
+
+    Raises:
+        HarnessError: no run, or files in it that can't be read.
+    """
+    directory = RunDirectory(path if path.is_dir() else path.parent)
+    if directory.samples.exists() and (path.is_dir() or path.name == directory.result.name):
+        conclusion = conclude_again(directory.path)
+    else:
+        file = directory.result if path.is_dir() else path
+        result = decode(file.read_bytes(), Result, path=file)
+        conclusion = Conclusion(result=result, columns=columns_of(()), ticks=())
+    report = report_link(directory, history) if directory.report.exists() else None
+    commit = conclusion.result.run.commit
+    record = record_of(conclusion, report=report)
+    return replace(record, commit_utc=None if commit is None else describe_commit_time(Path(), commit))
 
 
 def work_digest(run: Run) -> str:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.errors import HarnessError, explain
-from harness.history_model import HISTORY_SCHEMA_VERSION, Acceptance, HistoryRecord, Note
+from harness.history_model import HISTORY_SCHEMA_VERSION, Acceptance, HistoryRecord, Metric, Note
 from monitoring.histogram import SUB_BUCKETS, Histogram
 
 ID_FORM = "letters, digits, dots, dashes and underscores, a letter or digit first, 120 at most"
@@ -48,6 +48,22 @@ def encode_record(record: HistoryRecord | Acceptance | Note) -> bytes:
         raise HarnessError(
             explain("record", record.id, fault=f"holds text that is none: {fault.reason}")
         ) from fault
+
+
+def plain_of(record: HistoryRecord | Acceptance | Note | Metric) -> dict[str, Any]:
+    """Return a record as plain data, in the order of its fields; what equals its default is left out."""
+    plain: dict[str, Any] = _plain(record)
+    return plain
+
+
+def decode_plain(plain: Mapping[str, Any], kind: type[T]) -> T:
+    """
+    Read what `plain_of` gave, or any JSON of that shape.
+
+    Raises:
+        UnreadableRecordError: as `decode_record`.
+    """
+    return decode_record(msgspec.json.encode(plain), kind)
 
 
 def decode_record(stored: bytes, kind: type[T]) -> T:
