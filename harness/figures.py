@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
+from harness.credentials import NO_ACCESS, Access
 from harness.errors import HarnessError
 from harness.http import get_json
 from harness.model import ServerFigures
@@ -32,7 +33,9 @@ class ServerReading:
     note: str | None
 
 
-def read_server_figures(url: str, *, since: datetime, until: datetime) -> ServerReading:
+def read_server_figures(
+    url: str, *, since: datetime, until: datetime, access: Access = NO_ACCESS
+) -> ServerReading:
     """
     Ask for the window's figures. A target without them is no error: it is said and lived with.
 
@@ -40,12 +43,13 @@ def read_server_figures(url: str, *, since: datetime, until: datetime) -> Server
         url: base URL of the target.
         since: start of the measured window, UTC, by our clock.
         until: its end.
+        access: what lets us in.
 
     Returns:
         Figures, raw answers, and a note when something is missing.
     """
     try:
-        skew_s = _clock_skew_s(url)
+        skew_s = _clock_skew_s(url, access)
         query = urlencode(
             {
                 "since": _iso(since, skew_s),
@@ -53,13 +57,16 @@ def read_server_figures(url: str, *, since: datetime, until: datetime) -> Server
                 "histograms": "true",
             }
         )
-        polled = get_json(f"{url}/api/metrics/pending-deployments?{query}", timeout_s=_TIMEOUT_S)
-        service = get_json(f"{url}/api/metrics?{query}", timeout_s=_TIMEOUT_S)
+        polled = get_json(f"{url}/api/metrics/pending-deployments?{query}", timeout_s=_TIMEOUT_S, access=access)
+        service = get_json(f"{url}/api/metrics?{query}", timeout_s=_TIMEOUT_S, access=access)
     except HarnessError as fault:
         return ServerReading(figures=None, raw=None, note=f"the target's own figures could not be read: {fault}")
     if polled.status != 200 or service.status != 200:
         codes = f"{polled.status} and {service.status}"
-        note = f"the target has no monitoring layer that answers: /api/metrics gave {codes}"
+        note = (
+            f"the target has no monitoring layer that answers: /api/metrics gave {codes}; the report lacks the "
+            "handler's and queries' times, waits for the pool and its use"
+        )
         return ServerReading(figures=None, raw=None, note=note)
     raw = {"pending_deployments": polled.body, "metrics": service.body}
     try:
@@ -104,10 +111,10 @@ def _histogram(distribution: Distribution) -> Histogram | None:
     return None if distribution.histogram is None else Histogram.from_json(distribution.histogram)
 
 
-def _clock_skew_s(url: str) -> float:
+def _clock_skew_s(url: str, access: Access) -> float:
     """Return the target's clock minus ours, 0 where they agree to the second that a Date header can tell."""
     before = datetime.now(UTC).timestamp()
-    answered_s = get_json(f"{url}/api/health", timeout_s=_TIMEOUT_S).date_epoch_s
+    answered_s = get_json(f"{url}/api/health", timeout_s=_TIMEOUT_S, access=access).date_epoch_s
     after = datetime.now(UTC).timestamp()
     if answered_s is None:
         return 0.0

@@ -208,7 +208,9 @@ class Scenario:
         warmup_s: the first part, sent but not judged [s].
         phase_model: how the agents' phases lie in the interval.
         seed: source of every random choice.
-        digest: short hash over all of the above but the seed; two runs compare only when it is equal.
+        digest: short hash over all of the above but the seed, and the parameters; two runs compare only when it is
+            equal.
+        parameters: the scenario's own, with their units in their names; empty where it has none.
     """
 
     name: str
@@ -219,6 +221,7 @@ class Scenario:
     phase_model: str
     seed: int
     digest: str
+    parameters: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def measured_s(self) -> float:
@@ -312,6 +315,8 @@ class Run:
         dirty: whether tracked files differed from it; None outside a repository.
         harness_version: version of this package.
         ended_s: when the load ended [s since the run's origin]; None for a run that was killed, or still runs.
+        back_s: when the target answered again after an outage on purpose [s since the run's origin]: what was
+            meant for earlier is not judged. None where there was none.
         stop: why the gates ended it before its time; None when they did not.
         settling: whether it was to end as soon as every gate is settled: its gates are then judged by bounds that
             hold however often one looks.
@@ -330,6 +335,12 @@ class Run:
     ended_s: float | None = None
     stop: "EarlyStop | None" = None
     settling: bool = False
+    back_s: float | None = None
+
+    @property
+    def judged_from_s(self) -> float:
+        """First instant that is judged [s since the run's origin]: after the warm-up, and after an outage."""
+        return max(self.scenario.warmup_s, self.back_s or 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,37 @@
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.backend.config import DATABASE_URL_VARIABLE
+from harness.backend.config import DATABASE_URL_VARIABLE, DESIGNS
 from harness.ci.options import add_output_arguments
+from harness.credentials import NO_ACCESS, Access, read_access
 from harness.errors import UsageError, explain
+from harness.model import PENDING_ROUTE
 from harness.project import add_history_argument, history_place
+from harness.scenarios import (
+    DEFAULT_SCENARIO,
+    Values,
+    add_parameters,
+    all_parameters,
+    read_values,
+    scenario_kind,
+    typed_values,
+)
+from harness.staging import (
+    DEFAULT_AGENTS_PATH,
+    LOOPBACK_MOST_PER_S,
+    add_staging_options,
+    check_agents_path,
+    check_pending_route,
+    check_rate,
+    check_writes,
+    most_per_s,
+    read_abort_ratio,
+    with_base_path,
+)
 from harness.units import parse_duration_s, parse_ratio
 
 if TYPE_CHECKING:
@@ -55,6 +78,19 @@ class RunOptions:
         target_pool_size: connections that the embedded target's pool may open; None for its default.
         target_hold_s: how long each poll keeps its connection in the embedded target [s].
         target_drop_index: index that the embedded target is left without; None for none.
+        target_design: how the embedded target's polled endpoint is built.
+        scenario: name of one of `harness.scenarios`.
+        parameters: the scenario's own, every one of them.
+        access: token, headers and authorities, for an attached target.
+        header_env: the headers as they were named, to be read anew from the environment by the load.
+        insecure_token: whether secrets may go over plain http to another machine.
+        agents_path: where an attached target lists its agents.
+        pending_route: path that is polled.
+        agents_file: file with one agent id a line; None asks the target.
+        agent_id_prefix: makes ids up; None asks the target.
+        allow_writes: whether the scenario may change an attached target's data.
+        most_per_s: ceiling on the requests a second.
+        abort_ratio: share of failed polls from which on the target counts as going down; None for never.
         history: folder or URL of the history that the run is recorded in; None for none.
     """
 
@@ -74,6 +110,19 @@ class RunOptions:
     target_pool_size: int | None = None
     target_hold_s: float = 0.0
     target_drop_index: str | None = None
+    target_design: str = "reference"
+    scenario: str = DEFAULT_SCENARIO
+    parameters: Values = field(default_factory=dict)
+    access: Access = NO_ACCESS
+    header_env: tuple[str, ...] = ()
+    insecure_token: bool = False
+    agents_path: str = DEFAULT_AGENTS_PATH
+    pending_route: str = PENDING_ROUTE
+    agents_file: Path | None = None
+    agent_id_prefix: str | None = None
+    allow_writes: bool = False
+    most_per_s: float = LOOPBACK_MOST_PER_S
+    abort_ratio: float | None = 0.5
     history: str | None = None
 
 
@@ -81,6 +130,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `harness run`, which `read_run_options` reads."""
     _add_load(parser)
     _add_target(parser)
+    add_staging_options(parser)
+    add_parameters(parser, all_parameters())
     output = parser.add_argument_group("output")
     output.add_argument(
         "--out",
@@ -98,6 +149,15 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_load(parser: argparse.ArgumentParser) -> None:
     load = parser.add_argument_group("load")
     load.add_argument(
+        "--scenario",
+        default=DEFAULT_SCENARIO,
+        metavar="NAME",
+        help=f"what the agents do; harness scenarios lists them (default: {DEFAULT_SCENARIO})",
+    )
+    load.add_argument(
+        "--dry-run", action="store_true", help="say what would be sent where, and send and start nothing"
+    )
+    load.add_argument(
         "-u",
         "--users",
         "--agents",
@@ -113,9 +173,8 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     load.add_argument(
         "-t",
         "--run-time",
-        default="70s",
         metavar="TIME",
-        help="length of the load, the warm-up included (default: 70s)",
+        help="length of the load, the warm-up included (default: the scenario's, 70s for agent-polling)",
     )
     load.add_argument("--warmup", metavar="TIME", help="first part that is not judged (default: one interval)")
     load.add_argument(
@@ -162,6 +221,23 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="rows to fill the bundled master's database with (default: 100000)",
     )
+    identity = target.add_mutually_exclusive_group()
+    identity.add_argument(
+        "--agents-file",
+        type=Path,
+        metavar="FILE",
+        help="agent ids, one a line (default: the target is asked)",
+    )
+    identity.add_argument(
+        "--agent-id-prefix", metavar="TEXT", help="make agent ids up: agent- gives agent-0001, agent-0002 ..."
+    )
+    target.add_argument(
+        "--target-design",
+        choices=DESIGNS,
+        default=DESIGNS[0],
+        help="how the bundled master's polled endpoint is built; common hangs when sixty agents come at once "
+        "(default: reference)",
+    )
     target.add_argument(
         "--target-delay",
         default="0s",
@@ -202,11 +278,15 @@ def read_run_options(parsed: argparse.Namespace) -> RunOptions:
     """
     from harness.http import check_base_url
 
+    host = None
+    if parsed.host is not None:
+        host = with_base_path(check_base_url(parsed.host, option="--host"), parsed.base_path)
+    run_time = scenario_kind(parsed.scenario).run_time if parsed.run_time is None else parsed.run_time
     return RunOptions(
-        host=None if parsed.host is None else check_base_url(parsed.host, option="--host"),
+        host=host,
         agents=parsed.agents,
         interval_s=parse_duration_s(parsed.interval, name="--interval"),
-        run_time_s=parse_duration_s(parsed.run_time, name="--run-time"),
+        run_time_s=parse_duration_s(run_time, name="--run-time"),
         warmup_s=None if parsed.warmup is None else parse_duration_s(parsed.warmup, name="--warmup"),
         phase_model=parsed.phase_model,
         seed=parsed.seed,
@@ -219,6 +299,24 @@ def read_run_options(parsed: argparse.Namespace) -> RunOptions:
         target_pool_size=parsed.target_pool_size,
         target_hold_s=parse_duration_s(parsed.target_hold, name="--target-hold"),
         target_drop_index=parsed.target_drop_index,
+        target_design=parsed.target_design,
+        scenario=parsed.scenario,
+        parameters=read_values(parsed.scenario, typed_values(parsed)),
+        access=read_access(
+            host=host,
+            header_env=parsed.header_env,
+            ca_file=parsed.ca_file,
+            insecure_token=parsed.insecure_token,
+        ),
+        header_env=tuple(parsed.header_env),
+        insecure_token=parsed.insecure_token,
+        agents_path=check_agents_path(parsed.agents_path),
+        pending_route=check_pending_route(parsed.pending_route),
+        agents_file=parsed.agents_file,
+        agent_id_prefix=parsed.agent_id_prefix,
+        allow_writes=parsed.allow_writes,
+        most_per_s=most_per_s(parsed.max_rate, host),
+        abort_ratio=read_abort_ratio(parsed.abort_errors),
         history=None if parsed.no_history else history_place(parsed.history, out=parsed.out),
     )
 
@@ -237,13 +335,21 @@ def check_options(options: RunOptions) -> "Scenario":
 
     _check_ranges(options)
     scenario = make_scenario(
-        name="agent-polling",
+        name=options.scenario,
         agents=options.agents,
         interval_s=options.interval_s,
         run_time_s=options.run_time_s,
         warmup_s=options.interval_s if options.warmup_s is None else options.warmup_s,
         phase_model=options.phase_model,
         seed=options.seed,
+        parameters=options.parameters,
+    )
+    check_rate(agents=options.agents, interval_s=options.interval_s, most=options.most_per_s)
+    check_writes(
+        scenario=options.scenario,
+        writes=scenario_kind(options.scenario).writes,
+        host=options.host,
+        allowed=options.allow_writes,
     )
     if scenario.measured_s < scenario.interval_s:
         least_s = scenario.warmup_s + scenario.interval_s
@@ -264,7 +370,7 @@ def _check_ranges(options: RunOptions) -> None:
     whole_seconds = options.run_time_s == int(options.run_time_s)
     pool_size, dropped = options.target_pool_size, options.target_drop_index
     artificial = options.target_delay_s > 0 or options.target_error_ratio > 0 or options.target_hold_s > 0
-    artificial = artificial or pool_size is not None or dropped is not None
+    artificial = artificial or pool_size is not None or dropped is not None or options.target_design != DESIGNS[0]
     interval = f"{options.interval_s:g} s"
     wrong = (
         (options.agents < 1, "--agents", "no agents", options.agents, "1 or more"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from harness.model import Scenario
 
@@ -15,6 +16,7 @@ def make_scenario(
     warmup_s: float,
     phase_model: str,
     seed: int,
+    parameters: Mapping[str, float | str] | None = None,
 ) -> Scenario:
     """
     Build a scenario and its digest.
@@ -24,7 +26,10 @@ def make_scenario(
     Returns:
         The scenario; equal arguments (but for the seed) give an equal digest on every machine and version.
     """
+    described: list[object]
     described = [name, agents, float(interval_s), float(run_time_s), float(warmup_s), phase_model]
+    if parameters:
+        described.append({key: parameters[key] for key in sorted(parameters)})
     return Scenario(
         name=name,
         agents=agents,
@@ -34,4 +39,5 @@ def make_scenario(
         phase_model=phase_model,
         seed=seed,
         digest=hashlib.sha256(json.dumps(described).encode()).hexdigest()[:12],
+        parameters=dict(parameters or {}),
     )

@@ -92,6 +92,7 @@ class ScenarioKind:
         parameters: its numbers.
         writes: whether it changes the target's data.
         shape: name of its shape; `shape_of_scenario` fills in the numbers.
+        run_time: how long `harness run` lets it run when nothing else was asked for.
     """
 
     name: str
@@ -100,6 +101,7 @@ class ScenarioKind:
     parameters: tuple[Parameter, ...] = ()
     writes: bool = False
     shape: str = ShapeName.STEADY
+    run_time: str = "70s"
 
     @property
     def file(self) -> Path:
@@ -133,6 +135,7 @@ SCENARIOS: Mapping[str, ScenarioKind] = {
         ScenarioKind(
             name="ramp",
             summary="the agents join one after another",
+            run_time="130s",
             shows="at how many agents the response time begins to rise",
             parameters=(
                 Parameter(name="ramp_s", flag="--ramp-for", default="60s", help="until everybody is there"),
@@ -142,6 +145,7 @@ SCENARIOS: Mapping[str, ScenarioKind] = {
         ScenarioKind(
             name="spike",
             summary="a small fleet is joined by all the others for a while",
+            run_time="100s",
             shows="how the target takes a sudden load, and how fast it recovers",
             parameters=(
                 Parameter(
@@ -159,6 +163,7 @@ SCENARIOS: Mapping[str, ScenarioKind] = {
         ScenarioKind(
             name="churn",
             summary="agents join, vanish and come back, and strangers knock",
+            run_time="130s",
             shows="whether comings and goings and unknown ids cost the regular agents anything",
             parameters=(
                 Parameter(
@@ -178,6 +183,7 @@ SCENARIOS: Mapping[str, ScenarioKind] = {
         ScenarioKind(
             name="restart-storm",
             summary="the target goes away and comes back, and every agent retries",
+            run_time="110s",
             shows="whether the target survives its own restart, with and without back-off of the agents",
             parameters=(
                 Parameter(name="down_at_s", flag="--down-at", default="30s", help="when the target is stopped"),
@@ -188,6 +194,7 @@ SCENARIOS: Mapping[str, ScenarioKind] = {
         ScenarioKind(
             name="reconnect-burst",
             summary="all connections are cut at one instant, and every agent polls anew at once",
+            run_time="90s",
             shows="what a restart of a proxy or a switch does to the target",
             parameters=(
                 Parameter(name="burst_at_s", flag="--burst-at", default="25s", help="the first cut"),
@@ -205,6 +212,7 @@ SCENARIOS: Mapping[str, ScenarioKind] = {
         ScenarioKind(
             name="deployment-wave",
             summary="operators order a deployment for every agent; agents fetch it and report progress",
+            run_time="90s",
             shows="the time to pickup, and whether writing beside the polls slows them down",
             parameters=(
                 Parameter(name="wave_at_s", flag="--wave-at", default="15s", help="when the first wave begins"),
@@ -226,6 +234,7 @@ SCENARIOS: Mapping[str, ScenarioKind] = {
         ScenarioKind(
             name="flaky-network",
             summary="agents poll through a network that is slow and breaks off",
+            run_time="70s",
             shows="what part of the response time is the network's, and what broken connections cost",
             parameters=(
                 Parameter(name="latency_s", flag="--latency", default="50ms", help="one way, each direction"),
@@ -251,6 +260,7 @@ SCENARIOS: Mapping[str, ScenarioKind] = {
         ScenarioKind(
             name="soak",
             summary="steady polling for hours, with memory, connections and response time watched for drift",
+            run_time="2h",
             shows="leaks and slow decay, told from noise",
             parameters=(
                 Parameter(

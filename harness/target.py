@@ -10,10 +10,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from harness.credentials import NO_ACCESS, TOKEN_VARIABLE, Access
 from harness.errors import HarnessError, explain
-from harness.http import Answer, get_json
+from harness.http import Answer, get_json, redirect_text, refusal_text
 from harness.model import PENDING_ROUTE, Target, TargetKind
+from harness.outage import TargetProcess
 from harness.processes import Child, start_child
+from harness.staging import DEFAULT_AGENTS_PATH
 
 _READY_TIMEOUT_S = 30.0
 _STOP_GRACE_S = 5.0
@@ -32,6 +35,7 @@ class EmbeddedOptions:
         pool_size: connections that its pool may open, none beyond; None for its default.
         hold_s: how long each poll keeps its connection after its query [s].
         drop_index: name of an index that is dropped before it serves; None for none.
+        design: how its polled endpoint is built; see `harness.backend.config.DESIGNS`.
         logs: folder for the monitoring layer's log files.
         log: file for what the process itself says.
     """
@@ -44,6 +48,7 @@ class EmbeddedOptions:
     pool_size: int | None = None
     hold_s: float = 0.0
     drop_index: str | None = None
+    design: str = "reference"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +58,13 @@ class RunningTarget:
 
     Args:
         record: what a run's record says of it.
-        child: its process; None when somebody else runs it.
+        child: its first process; None when somebody else runs it.
+        process: whatever process it has just now, to be stopped and started; None when somebody else runs it.
     """
 
     record: Target
     child: Child | None = None
+    process: TargetProcess | None = None
 
     def death(self) -> str | None:
         """
@@ -66,7 +73,7 @@ class RunningTarget:
         Returns:
             A clause; None while it runs. An attached target's end shows in its answers only, so None as well.
         """
-        code = None if self.child is None else self.child.exit_code()
+        code = self.process.exit_code() if self.process else self.child.exit_code() if self.child else None
         if code is None:
             return None
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -82,17 +89,23 @@ def embedded_target(options: EmbeddedOptions) -> Iterator[RunningTarget]:
         HarnessError: it ended before it was ready, or was not ready within 30 s; with its own last words.
     """
     ready = options.log.with_suffix(".ready")
-    command = [sys.executable, "-m", "harness.backend", "--host", "127.0.0.1", "--port", "0"]
+    command = [sys.executable, "-m", "harness.backend", "--host", "127.0.0.1", "--design", options.design]
     command += ["--delay", f"{options.delay_s}s", "--error-ratio", str(options.error_ratio)]
     command += ["--hold", f"{options.hold_s}s"]
     command += [] if options.pool_size is None else ["--pool-size", str(options.pool_size)]
     command += [] if options.drop_index is None else ["--drop-index", options.drop_index]
     command += ["--log-dir", str(options.logs), "--ready-file", str(ready)]
     # The URL may hold a password, and a command line is public on the machine: it goes through the environment.
-    environment = {"HARNESS_DATABASE_URL": options.database_url}
-    child = start_child("embedded target", command, log=options.log, environment=environment)
+    # The secrets of other targets are none of this one's business.
+    environment = {"HARNESS_DATABASE_URL": options.database_url, TOKEN_VARIABLE: ""}
+
+    def start(port: int) -> Child:
+        on_port = [*command, "--port", str(port)]
+        return start_child("embedded target", on_port, log=options.log, environment=environment)
+
+    process = TargetProcess(start, ready)
     try:
-        url = _wait_until_ready(child, ready)
+        url = _wait_until_ready(process.child, ready)
         record = Target(
             kind=TargetKind.EMBEDDED,
             url=url,
@@ -102,28 +115,44 @@ def embedded_target(options: EmbeddedOptions) -> Iterator[RunningTarget]:
             hold_s=options.hold_s,
             dropped_index=options.drop_index,
         )
-        yield RunningTarget(record=_with_version(record), child=child)
+        yield RunningTarget(record=_with_version(record, NO_ACCESS), child=process.child, process=process)
     finally:
-        child.stop(grace_s=_STOP_GRACE_S)
+        process.child.stop(grace_s=_STOP_GRACE_S)
         ready.unlink(missing_ok=True)
 
 
-def attach(url: str) -> RunningTarget:
+def attach(
+    url: str,
+    *,
+    access: Access = NO_ACCESS,
+    agents_path: str = DEFAULT_AGENTS_PATH,
+    pending_route: str = PENDING_ROUTE,
+    timeout_s: float = _REQUEST_TIMEOUT_S,
+) -> RunningTarget:
     """
     Check that a running target can be polled, with one poll.
 
     Args:
         url: base URL, checked.
+        access: what lets us in.
+        agents_path: where it lists its agents.
+        pending_route: path that is polled, with ``{agent_id}`` in it.
+        timeout_s: for each request [s].
 
     Returns:
         The target, with its version when it has a health endpoint.
 
     Raises:
-        HarnessError: no answer, an answer that is no JSON, or one that refuses the poll.
+        HarnessError: no answer, an answer that is no JSON, one that refuses the poll, or that sends elsewhere.
     """
-    agent = _first_agent(url)
-    poll = url + PENDING_ROUTE.replace("{agent_id}", quote(agent or "agent-0001", safe=""))
-    answer = get_json(poll, timeout_s=_REQUEST_TIMEOUT_S)
+    agent = _first_agent(url + agents_path, access, timeout_s)
+    path = pending_route.replace("{agent_id}", quote(agent or "agent-0001", safe=""))
+    poll = url + path
+    answer = get_json(poll, timeout_s=timeout_s, access=access)
+    if 300 <= answer.status < 400:
+        raise HarnessError(redirect_text(url, path, answer.location))
+    if answer.status in {401, 403}:
+        raise HarnessError(refusal_text(url, answer.status, shown=bool(access.headers)))
     if 400 <= answer.status < 500:
         remedy = "registering agents on the target (POST /api/agents)" if agent is None else "another --host"
         raise HarnessError(
@@ -142,20 +171,20 @@ def attach(url: str) -> RunningTarget:
                 remedy=remedy,
             )
         )
-    return RunningTarget(record=_with_version(Target(kind=TargetKind.ATTACHED, url=url)))
+    return RunningTarget(record=_with_version(Target(kind=TargetKind.ATTACHED, url=url), access, timeout_s))
 
 
-def _first_agent(url: str) -> str | None:
-    answer = get_json(f"{url}/api/agents?limit=1", timeout_s=_REQUEST_TIMEOUT_S)
+def _first_agent(agents_url: str, access: Access, timeout_s: float) -> str | None:
+    answer = get_json(f"{agents_url}?limit=1", timeout_s=timeout_s, access=access)
     if answer.status != 200 or not isinstance(answer.body, dict):
         return None
     agents = answer.body.get("agents") or []
     return str(agents[0]["id"]) if agents and isinstance(agents[0], dict) and "id" in agents[0] else None
 
 
-def _with_version(record: Target) -> Target:
+def _with_version(record: Target, access: Access, timeout_s: float = _REQUEST_TIMEOUT_S) -> Target:
     try:
-        answer: Answer = get_json(f"{record.url}/api/health", timeout_s=_REQUEST_TIMEOUT_S)
+        answer: Answer = get_json(f"{record.url}/api/health", timeout_s=timeout_s, access=access)
     except HarnessError:
         # Health is asked for the record's sake; a target whose polls are answered is good enough to be measured.
         return record

@@ -2,10 +2,10 @@
 The polled endpoint as most tutorials build it, and as it should not be built: an example to be seen under load.
 
 A sync route takes its session from a dependency. The dependency's end, which gives the connection back, needs a
-worker thread of its own, and all forty may be waiting for a connection: then nobody can give one back, and all wait
-until the pool's thirty seconds are up. It takes more polls at one instant than there are threads and connections
-together, 55 by default: 50 at once were all answered within 0.2 s, 60 took 30 s and 37 of them failed. A restart of
-the master, after which every agent asks at once, is enough. Never the default: see docs/reference-master.md.
+worker thread of its own, and all forty may be waiting for a connection: then nobody can give one back, and all
+wait until the pool's thirty seconds are up. It takes more polls at one instant than there are threads and
+connections together, 55 by default: 50 at once were all answered within 0.2 s, 60 took 30 s and 37 of them failed.
+A restart of the master, after which every agent asks at once, is enough. Never the default.
 """
 
 from collections.abc import Iterator

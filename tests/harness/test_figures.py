@@ -116,7 +116,10 @@ def test_a_target_without_monitoring_is_said_and_lived_with() -> None:
     with http_server(lambda _: (404, JSON, b"{}")) as url:
         reading = read(url)
     assert (None, None) == (reading.figures, reading.raw)
-    assert "the target has no monitoring layer that answers: /api/metrics gave 404 and 404" == reading.note
+    assert (
+        "the target has no monitoring layer that answers: /api/metrics gave 404 and 404; "
+        "the report lacks the handler's and queries' times, waits for the pool and its use"
+    ) == reading.note
 
 
 def test_figures_of_another_form_are_kept_and_said() -> None:
