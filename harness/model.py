@@ -128,6 +128,26 @@ class SampleHeader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetTick:
+    """
+    How an embedded target fares, taken every few seconds while it is polled; all its processes together.
+
+    Args:
+        t_s: seconds since the run's origin.
+        rss_bytes: resident memory.
+        connections: established TCP connections.
+        cpu_s: CPU time used so far [s]; begins anew with a restarted target.
+        open_files: file descriptors in use.
+    """
+
+    t_s: float
+    rss_bytes: int
+    connections: int
+    cpu_s: float
+    open_files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pickup:
     """
     One deployment's way from the operator who ordered it to the agent that is to carry it out.

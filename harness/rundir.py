@@ -9,6 +9,7 @@ The run directory: which files a run leaves, and how they are written and read.
         generator.jsonl  one GeneratorTick a line
         notes.jsonl      one LoadNote a line, where something happened to the load itself
         pickups.jsonl    one Pickup a line, where deployments were ordered during the run
+        target.jsonl     one TargetTick a line, where the target is our own
         server.json      the target's own figures for the measured window, as it answered them
         evidence.json    the Reading: those figures, query plans, how the target ended
         result.json      the Result: summary, verdict, server's figures
@@ -43,6 +44,7 @@ from harness.model import (
     Run,
     Sample,
     SampleHeader,
+    TargetTick,
 )
 from monitoring.histogram import Histogram
 
@@ -84,6 +86,11 @@ class RunDirectory:
     def notes(self) -> Path:
         """What happened to the load itself, one a line; only where something did."""
         return self.path / "notes.jsonl"
+
+    @property
+    def target_ticks(self) -> Path:
+        """How an embedded target fared, one tick a line."""
+        return self.path / "target.jsonl"
 
     @property
     def server(self) -> Path:
@@ -295,17 +302,26 @@ def read_ticks(path: Path) -> tuple[GeneratorTick, ...]:
 
 def read_pickups(path: Path) -> tuple[Pickup, ...]:
     """Read the pickups, leaving out a torn last line; empty for no file."""
+    return _read_lines(path, Pickup)
+
+
+def read_target_ticks(path: Path) -> tuple[TargetTick, ...]:
+    """Read the target's ticks, leaving out a torn last line; empty for no file."""
+    return _read_lines(path, TargetTick)
+
+
+def _read_lines(path: Path, kind: type[T]) -> tuple[T, ...]:
     if not path.exists():
         return ()
-    pickups: list[Pickup] = []
-    decoder = msgspec.json.Decoder(Pickup)
+    records: list[T] = []
+    decoder = msgspec.json.Decoder(kind)
     with _open(path) as file:
         for line in file:
             try:
-                pickups.append(decoder.decode(line))
+                records.append(decoder.decode(line))
             except msgspec.DecodeError:
                 continue
-    return tuple(pickups)
+    return tuple(records)
 
 
 def read_notes(path: Path) -> tuple[LoadNote, ...]:
