@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast lint lock clean
+.PHONY: help setup run test test-fast lint guard lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-fast: setup ## the tests without those marked slow
 
 lint: setup ## ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+guard: setup ## our own hot paths against their limits, as ratios (half a minute)
+	@$(BIN)/python -m pytest benchmarks/guards --benchmark-enable -q $(ARGS)
 
 lock: ## renew constraints.txt from pyproject.toml in a scratch environment
 	@rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock

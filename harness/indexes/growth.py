@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.model import Direction, Finding, Gate, Interval, Status
-
-CONFIDENCE = 0.95
+from harness.ratios import CONFIDENCE, MedianRatio, judge_ratio, median_ratio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,23 +42,21 @@ def fit_growth(sizes: Sequence[int], rounds: Sequence[Sequence[float]]) -> Growt
 
     Raises:
         ValueError: too few sizes or rounds, a round of another length, or a time that is not above 0.
-
-    Source: the interval of a median from order statistics, David & Nagaraja, Order Statistics (2003), section 7.1.
     """
     if len(sizes) < 2 or list(sizes) != sorted(set(sizes)) or sizes[0] < 1:
         raise ValueError(f"sizes: need two or more, ascending, got {list(sizes)}")
     if not rounds or any(len(one) != len(sizes) or min(one) <= 0 for one in rounds):
         raise ValueError("rounds: need one or more, each with a time above 0 for every size")
-    ratios = sorted(one[-1] / one[0] for one in rounds)
+    ratio = median_ratio([one[-1] / one[0] for one in rounds])
     logarithms = [math.log(size) for size in sizes]
     slopes = [
         statistics.linear_regression(logarithms, [math.log(time_s) for time_s in one]).slope for one in rounds
     ]
     return Growth(
         exponent=statistics.median(slopes),
-        ratio=statistics.median(ratios),
-        interval=_median_interval(ratios),
-        rounds=len(rounds),
+        ratio=ratio.value,
+        interval=ratio.interval,
+        rounds=ratio.rounds,
     )
 
 
@@ -91,46 +88,12 @@ def judge_growth(growth: Growth, gate: Gate) -> Finding:
         growth: of the query.
         gate: from `growth_gate`.
     """
-    low, high = growth.interval.low, growth.interval.high
-    status = Status.INCONCLUSIVE
-    if high is not None and high <= gate.limit:
-        status = Status.PASS
-    elif low is not None and low > gate.limit:
-        status = Status.FAIL
-    spread = f"{_shown(low)} to {_shown(high)}" if low is not None else "unbounded"
-    remedies = {
-        Status.PASS: None,
-        Status.FAIL: f"the query's plan: is {gate.subject} there, and entered?",
-        Status.INCONCLUSIVE: "more rounds, or a quieter machine",
-    }
-    return Finding(
-        gate=gate,
-        status=status,
-        measured=growth.ratio,
-        interval=growth.interval,
-        n=growth.rounds,
-        effective_n=float(growth.rounds),
-        exceedances=None,
-        reason=f"largest over smallest table: {growth.ratio:.3g} times, interval {spread}, limit {gate.limit:g}",
-        remedy=remedies[status],
+    return judge_ratio(
+        MedianRatio(value=growth.ratio, interval=growth.interval, rounds=growth.rounds),
+        gate,
+        subject="largest over smallest table",
+        remedies={
+            Status.FAIL: f"the query's plan: is {gate.subject} there, and entered?",
+            Status.INCONCLUSIVE: "more rounds, or a quieter machine",
+        },
     )
-
-
-def _median_interval(ordered: Sequence[float]) -> Interval:
-    """Return the narrowest symmetric interval of order statistics that holds the median often enough."""
-    n = len(ordered)
-    # P(fewer than k of n values lie below the median), summed up from both ends.
-    outside = 0.0
-    cut = 0
-    for k in range(n // 2):
-        outside += 2 * math.comb(n, k) * 0.5**n
-        if outside > 1 - CONFIDENCE:
-            break
-        cut = k + 1
-    if cut == 0:
-        return Interval(low=None, high=None)
-    return Interval(low=ordered[cut - 1], high=ordered[n - cut])
-
-
-def _shown(bound: float | None) -> str:
-    return "?" if bound is None else f"{bound:.3g}"
