@@ -33,6 +33,7 @@ class Columns:
         pool_wait_s: likewise.
         agents: ids of the agents, in order of first appearance.
         error_kinds: kinds of error, in order of first appearance.
+        extra: whether it was sent besides the schedule; None where none was.
     """
 
     agent: Ints
@@ -49,6 +50,7 @@ class Columns:
     pool_wait_s: Floats
     agents: tuple[str, ...]
     error_kinds: tuple[str, ...]
+    extra: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.start_s)
@@ -69,27 +71,40 @@ class Columns:
         return self.start_s - self.intended_start_s
 
     def where(self, mask: Bools) -> "Columns":
-        """Return the samples that the mask keeps, in the same order; the id tables stay whole."""
+        """
+        Return the samples that the mask keeps, in the same order; the id tables stay whole.
+
+        A mask that cuts nothing but the ends, as a window's mostly does, costs no memory: the columns are views.
+        """
+        kept = _as_slice(mask)
         return Columns(
-            agent=self.agent[mask],
-            intended_start_s=self.intended_start_s[mask],
-            start_s=self.start_s[mask],
-            end_s=self.end_s[mask],
-            status=self.status[mask],
-            ok=self.ok[mask],
-            error=self.error[mask],
-            bytes_in=self.bytes_in[mask],
-            new_connection=self.new_connection[mask],
-            handler_s=self.handler_s[mask],
-            database_s=self.database_s[mask],
-            pool_wait_s=self.pool_wait_s[mask],
+            agent=self.agent[kept],
+            intended_start_s=self.intended_start_s[kept],
+            start_s=self.start_s[kept],
+            end_s=self.end_s[kept],
+            status=self.status[kept],
+            ok=self.ok[kept],
+            error=self.error[kept],
+            bytes_in=self.bytes_in[kept],
+            new_connection=self.new_connection[kept],
+            handler_s=self.handler_s[kept],
+            database_s=self.database_s[kept],
+            pool_wait_s=self.pool_wait_s[kept],
             agents=self.agents,
             error_kinds=self.error_kinds,
+            extra=None if self.extra is None else self.extra[kept],
         )
 
     def window(self, start_s: float, end_s: float) -> "Columns":
         """Return the samples whose *intended* start lies in [start_s, end_s): what the schedule put there."""
         return self.where((self.intended_start_s >= start_s) & (self.intended_start_s < end_s))
+
+
+def _as_slice(mask: Bools) -> Bools | slice:
+    """Return a mask as a slice where it keeps neighbours only."""
+    kept = int(np.count_nonzero(mask))
+    first = int(mask.argmax()) if kept else 0
+    return slice(first, first + kept) if mask[first : first + kept].all() else mask
 
 
 def columns_of(samples: Iterable[Sample]) -> Columns:
@@ -121,9 +136,10 @@ def columns_of(samples: Iterable[Sample]) -> Columns:
                 np.nan if server is None else server.handler_s,
                 np.nan if server is None or server.database_s is None else server.database_s,
                 np.nan if server is None or server.pool_wait_s is None else server.pool_wait_s,
+                s.extra,
             )
         )
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), 12)
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), 13)
     table = table[np.lexsort((table[:, 0], table[:, 2]))]
     return Columns(
         agent=table[:, 0].astype(np.int64),
@@ -140,4 +156,5 @@ def columns_of(samples: Iterable[Sample]) -> Columns:
         pool_wait_s=table[:, 11].copy(),
         agents=tuple(agents),
         error_kinds=tuple(kinds),
+        extra=table[:, 12].astype(np.bool_) if table[:, 12].any() else None,
     )

@@ -23,10 +23,24 @@ class Context:
         """The samples of the measured window, but for polls that the end of the run cut off."""
         return self.evidence.columns.where(self._judged)
 
+    @property
+    def noun(self) -> str:
+        """What the samples are, singular."""
+        return "poll" if self.evidence.planned else "request"
+
+    @cached_property
+    def besides(self) -> int:
+        """How many of `polls` were sent besides the schedule."""
+        return 0 if self.polls.extra is None else int(self.polls.extra.sum())
+
     @cached_property
     def unsent(self) -> int:
-        """Polls of the window that were never sent, or cut off: what they would have taken is not known."""
-        return max(0, self.evidence.summary.intended - len(self.polls))
+        """
+        Polls of the window that were never sent, or cut off: what they would have taken is not known.
+
+        Of a route that nobody planned, only those that were cut off can be known.
+        """
+        return max(0, self.evidence.summary.intended - (len(self.polls) - self.besides))
 
     @cached_property
     def start_lateness_s(self) -> Floats:

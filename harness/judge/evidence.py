@@ -1,9 +1,33 @@
 """What a verdict is made from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from harness.columns import Columns
-from harness.model import PENDING_ROUTE, GeneratorTick, IndexEvidence, ServerFigures, Summary
+from harness.history_model import Comparison
+from harness.model import (
+    PENDING_ROUTE,
+    EarlyStop,
+    GeneratorTick,
+    IndexEvidence,
+    Pickup,
+    ServerFigures,
+    Summary,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteEvidence:
+    """
+    What is known of a route that the schedule does not plan.
+
+    Args:
+        columns: its samples, of the whole run.
+        summary: its figures; ``intended`` is what was sent, because nothing else is known.
+    """
+
+    columns: Columns
+    summary: Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +49,14 @@ class Evidence:
             can't be known.
         lost: whether the run was killed before the target and its database were asked: what they would have said
             is then undecided rather than left out.
-        subject: route template of the samples.
+        subject: route template of the samples, with a method before it but for the polled one.
+        others: the other routes that were requested, by method and template.
+        planned: whether the schedule says how many of the samples there should have been.
+        pickups: how deployments came to their agents; empty where none was ordered.
+        comparisons: name of a gate against the baseline → what came of it; None when nobody compared.
+        settling: whether the run was to end as soon as every gate is settled, so that bounds have to hold however
+            often one looks.
+        stop: why the gates ended it before its time; None when they did not.
     """
 
     summary: Summary
@@ -39,3 +70,9 @@ class Evidence:
     target_death: str | None = None
     lost: bool = False
     subject: str = PENDING_ROUTE
+    others: Mapping[str, RouteEvidence] = field(default_factory=dict)
+    planned: bool = True
+    pickups: tuple[Pickup, ...] = ()
+    comparisons: Mapping[str, Comparison] | None = None
+    settling: bool = False
+    stop: EarlyStop | None = None

@@ -1,7 +1,7 @@
 """How a figure becomes a Finding: by counting exceedances, or by comparing it as it is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.judge.shares import Tally
 from harness.judge.wording import duration
@@ -36,6 +36,9 @@ def quantile_finding(
     noun: str,
     per_s: float,
     failures: int = 0,
+    did: str | None = None,
+    cure: str | None = None,
+    caveat: str = "",
 ) -> Finding:
     """
     Judge a quantile of durations by its exceedances.
@@ -48,10 +51,21 @@ def quantile_finding(
         noun: what was observed, singular.
         per_s: observations a second, for the remedy; 0 when not known.
         failures: how many of the exceedances are failures.
+        did: what an exceedance did; None says it of a request.
+        cure: where to look when it fails; None says it of a request.
+        caveat: added to the reason.
     """
-    did = reached(gate, failures=failures)
-    cure = ERROR_CURE if failures > tally.exceedances / 2 else SLOW_CURE
-    return _share_finding(gate, tally, measured, interval, noun=noun, did=did, per_s=per_s, cure=cure)
+    finding = _share_finding(
+        gate,
+        tally,
+        measured,
+        interval,
+        noun=noun,
+        did=did or reached(gate, failures=failures),
+        per_s=per_s,
+        cure=cure or (ERROR_CURE if failures > tally.exceedances / 2 else SLOW_CURE),
+    )
+    return replace(finding, reason=finding.reason + caveat) if caveat else finding
 
 
 def reached(gate: Gate, *, failures: int) -> str:

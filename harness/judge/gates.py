@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.judge.catalogue import METRICS, Kind, Scope
+from harness.judge.against import against_baseline
+from harness.judge.catalogue import METRICS, Kind
 from harness.judge.checks import check_gates
-from harness.judge.context import Context
 from harness.judge.evidence import Evidence
-from harness.judge.findings import NotJudged, Outcome, allowed_ratio, nothing_observed
+from harness.judge.findings import SLOW_CURE, NotJudged, Outcome, allowed_ratio, nothing_observed
 from harness.judge.intervals import smallest_n
 from harness.judge.metrics import EVALUATORS
+from harness.judge.routes import Contexts
 from harness.model import (
     PENDING_ROUTE,
     Coverage,
@@ -31,6 +32,7 @@ __all__ = [
     "plan_shortfall",
     "required_polls",
     "spec_gates",
+    "status_of",
 ]
 
 PENDING_INDEX = "idx_deployment_agent_status_created"
@@ -99,29 +101,50 @@ def judge(gates: Sequence[Gate], evidence: Evidence) -> Verdict:
         evidence: what is known of the run.
 
     Returns:
-        One finding for each gate whose source is there; the others stand in the coverage with the reason.
+        One finding for each gate whose source is there. Of the others those that are optional stand in the
+        coverage with the reason, and those that are not are inconclusive.
 
     Raises:
         UsageError: a gate that can't be judged on any run (`check_gates`).
     """
     check_gates(gates)
-    context = Context(evidence)
+    contexts = Contexts(evidence)
     findings: list[Finding] = []
     not_judged: dict[str, str] = {}
     for gate in gates:
-        outcome = _outcome(gate, context)
-        if isinstance(outcome, NotJudged) and evidence.lost:
+        outcome = _outcome(gate, contexts)
+        if isinstance(outcome, Finding):
+            findings.append(_stopped(outcome, evidence))
+        elif evidence.lost:
             reason = "the run was killed before this could be asked"
             findings.append(nothing_observed(gate, reason, remedy="a run to its end"))
-        elif isinstance(outcome, NotJudged):
+        elif gate.optional:
             not_judged[gate.name] = outcome.reason
         else:
-            findings.append(outcome)
+            findings.append(_unanswered(gate, outcome))
     return Verdict(
-        status=overall([finding.status for finding in findings]),
+        status=status_of(findings),
         findings=tuple(findings),
-        coverage=Coverage(judged=tuple(finding.gate.name for finding in findings), not_judged=not_judged),
+        coverage=Coverage(
+            judged=tuple(finding.gate.name for finding in findings),
+            not_judged=not_judged,
+            ungated=contexts.ungated(gates),
+        ),
     )
+
+
+def status_of(findings: Sequence[Finding]) -> Status:
+    """
+    Return the status of a verdict: the worst of its findings.
+
+    An inconclusive finding of a gate with ``on_inconclusive = "pass"`` does not count, unless nothing at all was
+    seen of what the gate is about. A verdict that rests on nothing is never a PASS.
+    """
+    waived = [finding for finding in findings if _is_waived(finding)]
+    if len(waived) == len(findings):
+        seen = any(finding.measured is not None for finding in waived)
+        return Status.PASS if seen else Status.INCONCLUSIVE
+    return overall([finding.status for finding in findings if finding not in waived])
 
 
 def overall(statuses: Sequence[Status]) -> Status:
@@ -177,15 +200,48 @@ def plan_shortfall(gates: Sequence[Gate], scenario: Scenario) -> list[Shortfall]
     ]
 
 
-def _outcome(gate: Gate, context: Context) -> Outcome:
-    polled = context.evidence.subject
-    if METRICS[gate.metric].scope is Scope.ROUTE and gate.subject != polled:
-        return nothing_observed(
-            gate,
-            f"no poll of {gate.subject} in this run, which polled {polled}",
-            remedy="a gate on what the run polls, or a scenario that polls what the gate names",
-        )
-    return EVALUATORS[gate.metric](gate, context)
+def _outcome(gate: Gate, contexts: Contexts) -> Outcome:
+    if gate.against_baseline:
+        return against_baseline(gate, contexts.evidence.comparisons)
+    context = contexts.of(gate)
+    return context if isinstance(context, Finding) else EVALUATORS[gate.metric](gate, context)
+
+
+def _stopped(finding: Finding, evidence: Evidence) -> Finding:
+    """
+    Let a gate that ended the run stay failed.
+
+    Its evidence was strong enough at one instant, which is what the always-valid bound promises to be right about;
+    that the polls still on their way then weaken it does not take that back.
+    """
+    stop = evidence.stop
+    if stop is None or stop.status is not Status.FAIL or finding.gate.name not in stop.gates:
+        return finding
+    if finding.status in {Status.FAIL, Status.INVALID}:
+        return finding
+    return replace(finding, status=Status.FAIL, reason=f"{stop.reason}; {finding.reason}", remedy=SLOW_CURE)
+
+
+def _unanswered(gate: Gate, outcome: NotJudged) -> Finding:
+    """Return the finding of a gate that somebody asked for and that the target can't answer."""
+    return Finding(
+        gate=gate,
+        status=Status.INCONCLUSIVE,
+        measured=None,
+        interval=None,
+        n=None,
+        effective_n=None,
+        exceedances=None,
+        reason=outcome.reason,
+        remedy="'optional' in the gate, if it may be left out",
+    )
+
+
+def _is_waived(finding: Finding) -> bool:
+    if finding.status is not Status.INCONCLUSIVE or finding.gate.on_inconclusive != "pass":
+        return False
+    # No observations at all is a gate that matches nothing, not one that needs more of them.
+    return finding.n != 0
 
 
 def _polls_needed(gate: Gate) -> int:

@@ -11,11 +11,20 @@ binomial proportion", Statistical Science 16 (2001), section 4.2.1.
 
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 _TINY = 1e-300
 _MOST_TERMS = 100_000
 _MOST_POLLS = 10_000_000
 """Beyond this many polls (23 days of fifty agents at 10 s) no run is worth proposing."""
+
+
+class Shows(Protocol):
+    """Tells whether counts show something of the share that exceeds: `shows_within`, `shows_beyond`."""
+
+    def __call__(self, exceedances: float, n: float, /, *, allowed_ratio: float, confidence: float) -> bool:
+        """See `shows_within`."""
+        ...
 
 
 def upper_bound(exceedances: float, n: float, *, confidence: float) -> float:
@@ -88,7 +97,14 @@ def smallest_n(exceedances: int, *, allowed_ratio: float, confidence: float) -> 
 
 
 def polls_to_settle(
-    exceedances: int, n: int, *, allowed_ratio: float, confidence: float, tau: float = 1.0
+    exceedances: int,
+    n: int,
+    *,
+    allowed_ratio: float,
+    confidence: float,
+    tau: float = 1.0,
+    within: Shows | None = None,
+    beyond: Shows | None = None,
 ) -> int | None:
     """
     Return how many further polls would settle an open gate if the share of exceedances stayed as it is.
@@ -99,13 +115,15 @@ def polls_to_settle(
         allowed_ratio: share that may exceed, 0..1.
         confidence: 0.5..1, both ends excluded.
         tau: integrated autocorrelation time of the polls, ≥ 1.
+        within: what shows that a share is kept; None is `shows_within`.
+        beyond: what shows that it is not; None is `shows_beyond`.
 
     Returns:
         0 when it is settled already; None when the share lies so near the allowed one that ten million polls
         would not do.
     """
     ratio = exceedances / n if n else 0.0
-    shows = shows_within if ratio < allowed_ratio else shows_beyond
+    shows: Shows = (within or shows_within) if ratio < allowed_ratio else (beyond or shows_beyond)
 
     def settled(total: int) -> bool:
         worth = total / tau

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.columns import Floats
+from harness.judge.always import always_beyond, always_within
 from harness.judge.intervals import shows_beyond, shows_within
 from harness.model import Interval, Quantiles
 from monitoring.histogram import nearest_rank
@@ -54,7 +55,15 @@ def quantiles_of(values: Floats) -> Quantiles:
     )
 
 
-def quantile_interval(values: Floats, q: float, *, confidence: float, tau: float = 1.0) -> Interval:
+def quantile_interval(
+    values: Floats,
+    q: float,
+    *,
+    confidence: float,
+    tau: float = 1.0,
+    failing_confidence: float | None = None,
+    always_valid: bool = False,
+) -> Interval:
     """
     Bound a quantile of the distribution behind the values by two of the values.
 
@@ -67,6 +76,8 @@ def quantile_interval(values: Floats, q: float, *, confidence: float, tau: float
         q: in (0, 1).
         confidence: of each end by itself, 0.5..1.
         tau: integrated autocorrelation time of the values, ≥ 1.
+        failing_confidence: of the lower end; None for the same.
+        always_valid: whether the ends have to hold however often one looks.
 
     Returns:
         The ends; None where the values are too few to bound it, or only failures would.
@@ -77,11 +88,14 @@ def quantile_interval(values: Floats, q: float, *, confidence: float, tau: float
     n = len(values)
     allowed = round(1 - q, 12)
 
+    show_within, show_beyond = (always_within, always_beyond) if always_valid else (shows_within, shows_beyond)
+
     def within(rank: int) -> bool:
-        return shows_within((n - rank) / tau, n / tau, allowed_ratio=allowed, confidence=confidence)
+        return show_within((n - rank) / tau, n / tau, allowed_ratio=allowed, confidence=confidence)
 
     def beyond(rank: int) -> bool:
-        return shows_beyond((n - rank + 1) / tau, n / tau, allowed_ratio=allowed, confidence=confidence)
+        sure = failing_confidence or confidence
+        return show_beyond((n - rank + 1) / tau, n / tau, allowed_ratio=allowed, confidence=sure)
 
     high_rank = _first_true(within, 1, n)
     not_beyond = _first_true(lambda rank: not beyond(rank), 1, n)

@@ -3,20 +3,24 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from harness.judge.autocorrelation import integrated_time, time_at_limit
+import numpy as np
+
+from harness.judge.autocorrelation import bulk_levels, integrated_time, time_at_limit
 from harness.judge.context import Context
 from harness.judge.findings import (
     NotJudged,
     Outcome,
     allowed_ratio,
+    no_polls,
     nothing_observed,
     per_s,
     plain_finding,
     quantile_finding,
 )
+from harness.judge.quantiles import quantile, quantile_interval
 from harness.judge.shares import Tally
-from harness.judge.wording import duration, percent
-from harness.model import Finding, Gate, IndexEvidence, ServerFigures, Status
+from harness.judge.wording import count, duration, percent
+from harness.model import PENDING_ROUTE, Finding, Gate, IndexEvidence, ServerFigures, Status
 from monitoring.histogram import Histogram
 
 _NO_SERVER = (
@@ -31,8 +35,44 @@ def query_time(gate: Gate, context: Context) -> Outcome:
 
 
 def handler_time(gate: Gate, context: Context) -> Outcome:
-    """Judge a quantile of the handler times, as the server measured them."""
-    return _histogram(gate, context, lambda server: server.handler, noun="request")
+    """
+    Judge a quantile of the handler times, as the server measured them.
+
+    The target's figures are of the polled route. For another one, and where there are no figures, the times that
+    the answers carried themselves are taken (``Server-Timing``).
+    """
+    server = context.evidence.server
+    if context.evidence.planned and server is not None and server.handler is not None:
+        return _histogram(gate, context, lambda server: server.handler, noun="request")
+    values_s = context.polls.handler_s
+    told_s = values_s[np.isfinite(values_s)]
+    if not len(values_s):
+        return no_polls(gate)
+    if not len(told_s):
+        return NotJudged(reason=f"{_NO_SERVER}; no answer of {gate.subject} told its handler time either")
+    exceeds = ~(told_s < gate.limit)
+    exceedances = int(exceeds.sum())
+    tally = Tally(
+        n=len(told_s),
+        exceedances=exceedances,
+        certain=exceedances,
+        unsent=0,
+        tau=time_at_limit(integrated_time(exceeds), bulk_levels(told_s), limit=gate.limit),
+        confidence=gate.confidence,
+        allowed_ratio=allowed_ratio(gate),
+    )
+    q = gate.quantile or 1.0
+    sure = tally.deciding_confidence
+    silent = len(values_s) - len(told_s)
+    return quantile_finding(
+        gate,
+        tally,
+        measured=quantile(told_s, q),
+        interval=quantile_interval(told_s, q, confidence=sure, tau=tally.tau) if q < 1 else None,
+        noun="answer",
+        per_s=per_s(len(told_s), context.window_s),
+        caveat=f"; {count(silent, 'more request')} without such a time" if silent else "",
+    )
 
 
 def pool_wait(gate: Gate, context: Context) -> Outcome:
@@ -90,6 +130,8 @@ def _unserved(gate: Gate, evidence: IndexEvidence) -> str:
 def _histogram(
     gate: Gate, context: Context, pick: Callable[[ServerFigures], Histogram | None], *, noun: str
 ) -> Outcome:
+    if gate.subject not in {PENDING_ROUTE, context.evidence.subject}:
+        return NotJudged(reason=f"the target's figures were asked for {PENDING_ROUTE} alone")
     server = context.evidence.server
     if server is None:
         return NotJudged(reason=_NO_SERVER)

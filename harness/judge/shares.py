@@ -7,6 +7,7 @@ Both count exceedances and ask what the count shows (`harness.judge.intervals`).
 
 from dataclasses import dataclass
 
+from harness.judge.always import always_beyond, always_lower, always_upper, always_within
 from harness.judge.intervals import lower_bound, polls_to_settle, shows_beyond, shows_within, upper_bound
 from harness.judge.wording import count, duration, number, percent
 from harness.model import Interval, Status
@@ -31,6 +32,8 @@ class Tally:
         tau: integrated autocorrelation time, ≥ 1.
         confidence: of the gate, 0.5..1.
         allowed_ratio: share that may exceed, 0..1; 0 asks that none of the observed does.
+        always_valid: whether the bounds have to hold however often one looks.
+        halved: whether a FAIL was looked for during the run too: each of the two may be wrong half as often.
     """
 
     n: int
@@ -40,11 +43,18 @@ class Tally:
     tau: float
     confidence: float
     allowed_ratio: float
+    always_valid: bool = False
+    halved: bool = False
 
     @property
     def deciding_confidence(self) -> float:
         """The gate's confidence, or half way from it to 1 where the autocorrelation is strong."""
         return (1 + self.confidence) / 2 if self.tau > STRICTER_ABOVE_TAU else self.confidence
+
+    @property
+    def failing_confidence(self) -> float:
+        """The same, for a FAIL."""
+        return (1 + self.deciding_confidence) / 2 if self.halved else self.deciding_confidence
 
     @property
     def effective_n(self) -> float:
@@ -63,9 +73,10 @@ class Tally:
     @property
     def interval(self) -> Interval:
         """Bounds of the share that exceeds, each at the deciding confidence by itself."""
+        lower, upper = (always_lower, always_upper) if self.always_valid else (lower_bound, upper_bound)
         return Interval(
-            low=lower_bound(self.certain / self.tau, self.effective_n, confidence=self.deciding_confidence),
-            high=upper_bound(self.exceedances / self.tau, self.effective_n, confidence=self.deciding_confidence),
+            low=lower(self.certain / self.tau, self.effective_n, confidence=self.failing_confidence),
+            high=upper(self.exceedances / self.tau, self.effective_n, confidence=self.deciding_confidence),
         )
 
     def reason(self, *, noun: str, did: str) -> str:
@@ -85,8 +96,10 @@ class Tally:
             Status.PASS: f"fewer than {percent(high)} do",
             Status.FAIL: f"more than {percent(low)} do",
         }.get(self.status, f"{percent(low)} to {percent(high)} do")
+        sure = self.failing_confidence if self.status is Status.FAIL else self.deciding_confidence
+        however = " however often one looks" if self.always_valid else ""
         return (
-            f"{counted}; with {percent(self.deciding_confidence)} confidence {shown}, "
+            f"{counted}; with {percent(sure)} confidence{however} {shown}, "
             f"{percent(self.allowed_ratio)} are allowed{self._caveats(noun)}"
         )
 
@@ -106,6 +119,8 @@ class Tally:
             allowed_ratio=self.allowed_ratio,
             confidence=self.deciding_confidence,
             tau=self.tau,
+            within=always_within if self.always_valid else None,
+            beyond=always_beyond if self.always_valid else None,
         )
         if not further:
             return "another limit, or a change to the target: this share can't be told from the allowed one"
@@ -116,7 +131,8 @@ class Tally:
         most = self.exceedances + unsent
         if self.allowed_ratio == 0:
             return most == 0
-        return shows_within(
+        within = always_within if self.always_valid else shows_within
+        return within(
             most / self.tau,
             (self.n + unsent) / self.tau,
             allowed_ratio=self.allowed_ratio,
@@ -124,11 +140,14 @@ class Tally:
         )
 
     def _shows_beyond(self) -> bool:
-        return shows_beyond(
+        if self.allowed_ratio == 0:
+            return self.certain > 0
+        beyond = always_beyond if self.always_valid else shows_beyond
+        return beyond(
             self.certain / self.tau,
             self.effective_n,
             allowed_ratio=self.allowed_ratio,
-            confidence=self.deciding_confidence,
+            confidence=self.failing_confidence,
         )
 
     def _caveats(self, noun: str) -> str:

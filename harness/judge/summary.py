@@ -37,6 +37,7 @@ def summarise(
     measured = columns.window(window_start_s, window_end_s)
     length_s = window_end_s - window_start_s
     sent = len(measured)
+    planned = sent if measured.extra is None else sent - int(measured.extra.sum())
     completed = int(measured.ok.sum())
     answered = measured.status > 0
     whole = ~of_kind(measured, INTERRUPTED)
@@ -47,7 +48,7 @@ def summarise(
         sent=sent,
         completed=completed,
         failed=sent - completed,
-        missed=intended - sent,
+        missed=intended - planned,
         offered_per_s=sent / length_s if length_s else 0.0,
         achieved_per_s=completed / length_s if length_s else 0.0,
         response_time=quantiles_of(measured.response_time_s[whole]),

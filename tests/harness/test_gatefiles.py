@@ -106,8 +106,8 @@ def test_without_the_defaults_only_what_was_named_is_judged(tmp_path):
         (
             'confidense = "95%"\n[gates]\na = "p95 < 1s"\n',
             (
-                ":1: gate file 'gates.toml': unknown key, got 'confidense', need one of confidence, on_inconclusive, "
-                "gates; try 'confidence'"
+                ":1: gate file 'gates.toml': unknown key, got 'confidense', need one of confidence, "
+                "on_inconclusive, gates; try 'confidence'"
             ),
         ),
         (
@@ -158,8 +158,8 @@ def test_without_the_defaults_only_what_was_named_is_judged(tmp_path):
         (
             '[gates]\npool = { gate = "pool_use < 80%", abort_on_fail = true }\n',
             (
-                ":2: gate 'pool': 'pool_use' is not known before the run is over, got abort_on_fail, need a gate on "
-                "error_ratio, errors, response_time or service_time that has to stay below a limit"
+                ":2: gate 'pool': 'pool_use' is not known before the run is over, got abort_on_fail, need a gate "
+                "on error_ratio, errors, response_time or service_time that has to stay below a limit"
             ),
         ),
     ],
