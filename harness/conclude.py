@@ -139,7 +139,7 @@ def measured_window(run: Run, columns: Columns) -> tuple[float, float]:
 
     A run that ended early is judged up to its end; one that was killed, up to the last thing it wrote.
     """
-    start_s = run.scenario.warmup_s
+    start_s = run.judged_from_s
     end_s = run.scenario.run_time_s
     if run.ended_s is not None:
         end_s = min(end_s, run.ended_s)

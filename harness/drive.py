@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from harness.errors import HarnessError, explain
+from harness.errors import ExitCode, HarnessError, explain
 from harness.interrupt import Interrupt
 from harness.processes import Child, start_child
 from harness.progress import ProgressLine, SampleTail
@@ -28,11 +28,13 @@ class Drive:
         ended_s: when the load ended [s since the run's origin].
         interrupted: whether the user ended it.
         target_death: how the target's process ended meanwhile; None when it lived.
+        called_off: why the load ended itself to spare the target; None when it did not.
     """
 
     ended_s: float
     interrupted: bool
     target_death: str | None
+    called_off: str | None = None
 
 
 def drive(
@@ -43,6 +45,8 @@ def drive(
     request_timeout_s: float,
     target_death: Callable[[], str | None],
     interrupt: Interrupt,
+    look: Callable[[float], None] = lambda _elapsed_s: None,
+    environment: Mapping[str, str] | None = None,
 ) -> Drive:
     """
     Start Locust, show how it goes, and see it ended: by itself, by the user, or because the target is gone.
@@ -54,12 +58,14 @@ def drive(
         request_timeout_s: how long the last polls may take on top [s].
         target_death: says how the target ended; None while it runs.
         interrupt: set by the user's first Ctrl-C.
+        look: called several times a second while the load runs, with the seconds since the run's origin.
+        environment: added to ours for the load.
 
     Raises:
         HarnessError: Locust did not start, or broke off by itself.
         KeyboardInterrupt: interrupted before the first poll.
     """
-    load = start_child("load generator", command, log=directory.locust_log)
+    load = start_child("load generator", command, log=directory.locust_log, environment=environment)
     try:
         tail = SampleTail(directory.samples)
         origin_epoch_s = _wait_for_origin(load, tail, interrupt)
@@ -71,10 +77,13 @@ def drive(
             give_up_s=run_time_s + request_timeout_s + _END_SLACK_S,
             target_death=target_death,
             interrupt=interrupt,
+            look=look,
         )
     finally:
         # On SIGTERM Locust writes what it has; polls still in flight are given up.
         code = load.stop(grace_s=_STOP_GRACE_S)
+    if code == ExitCode.FAIL and not ended.interrupted:
+        return replace(ended, called_off=load.last_words())
     if not ended.interrupted and ended.target_death is None:
         if code != 0:
             raise HarnessError(_last_words(load, f"broke off after {ended.ended_s:.0f} s with exit code {code}"))
@@ -93,6 +102,7 @@ def _watch(
     give_up_s: float,
     target_death: Callable[[], str | None],
     interrupt: Interrupt,
+    look: Callable[[float], None],
 ) -> Drive:
     death: str | None = None
     elapsed_s = 0.0
@@ -101,6 +111,7 @@ def _watch(
             tail.read()
             elapsed_s = time.time() - origin_epoch_s
             line.show(tail.progress(elapsed_s=elapsed_s, run_time_s=run_time_s))
+            look(elapsed_s)
             death = target_death()
             if interrupt.requested or death is not None:
                 break

@@ -22,8 +22,9 @@ import harness
 from harness.backend.queries import pending_statement
 from harness.backend.seed import progress_bar, seed
 from harness.conclude import conclude, draw
+from harness.credentials import TOKEN_VARIABLE, Access
 from harness.database import describe_database
-from harness.drive import drive
+from harness.drive import Drive, drive
 from harness.environment import describe_commit, describe_environment
 from harness.errors import HarnessError
 from harness.figures import ServerReading, read_server_figures
@@ -35,6 +36,7 @@ from harness.model import SCHEMA_VERSION, IndexEvidence, Reading, Result, Run, R
 from harness.options import RunOptions, check_options
 from harness.recording import Recording, record_run
 from harness.rundir import PARTIAL_SUFFIX, RunDirectory, cannot_write, encode, read_header, write_atomically
+from harness.scene import Scene
 from harness.target import EmbeddedOptions, RunningTarget, attach, embedded_target
 
 
@@ -97,6 +99,7 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
         target, database_url = _prepare_target(options, directory, stack)
         run = _describe(scenario, target, directory)
         write_atomically(directory.run, encode(run))
+        scene = Scene(target, scenario, directory)
         with interrupt.graceful():
             driven = drive(
                 _load_command(options, run, directory),
@@ -105,11 +108,15 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
                 request_timeout_s=options.request_timeout_s,
                 target_death=target.death,
                 interrupt=interrupt,
+                look=scene.look,
+                environment=_load_environment(options),
             )
-            state = RunState.INTERRUPTED if driven.interrupted else RunState.FINISHED
-            run = replace(run, state=state, ended_s=driven.ended_s)
+            cut_short = driven.interrupted or driven.called_off is not None
+            state = RunState.INTERRUPTED if cut_short else RunState.FINISHED
+            run = replace(run, state=state, ended_s=driven.ended_s, back_s=scene.back_s)
             write_atomically(directory.run, encode(run))
-            reading = _ask(run, directory, database_url, driven.target_death)
+            reading = _ask(run, directory, database_url, driven.target_death, options.access)
+            reading = replace(reading, notes=(*scene.notes(), *_called_off(driven), *reading.notes))
             write_atomically(directory.evidence, encode(reading))
             # The target is stopped before the report is drawn: drawing takes a core for seconds.
             stack.close()
@@ -163,7 +170,13 @@ def _prepare_target(
     """Start or attach to the target; return it with the URL of its database, None when that is not known."""
     url = options.database_url
     if options.host is not None:
-        target = attach(options.host)
+        target = attach(
+            options.host,
+            access=options.access,
+            agents_path=options.agents_path,
+            pending_route=options.pending_route,
+            timeout_s=options.request_timeout_s,
+        )
         if url is None:
             return target, None
     else:
@@ -179,6 +192,7 @@ def _prepare_target(
             pool_size=options.target_pool_size,
             hold_s=options.target_hold_s,
             drop_index=options.target_drop_index,
+            design=options.target_design,
             logs=directory.path / "logs",
             log=directory.target_log,
         )
@@ -216,12 +230,40 @@ def _load_command(options: RunOptions, run: Run, directory: RunDirectory) -> lis
             request_timeout_s=options.request_timeout_s,
             warmup_s=run.scenario.warmup_s,
             samples_dir=directory.path,
+            agents_file=options.agents_file,
+            agent_id_prefix=options.agent_id_prefix,
+            scenario=options.scenario,
+            parameters=options.parameters,
+            agents_path=options.agents_path,
+            pending_route=options.pending_route,
+            header_env=options.header_env,
+            ca_file=options.access.ca_file,
+            insecure_token=options.insecure_token,
+            # The embedded target is ours, and free for everything.
+            allow_writes=options.allow_writes or options.host is None,
+            most_per_s=options.most_per_s,
+            abort_ratio=options.abort_ratio,
         )
     )
 
 
-def _ask(run: Run, directory: RunDirectory, database_url: str | None, target_death: str | None) -> Reading:
-    served = _ask_server(run, directory)
+def _load_environment(options: RunOptions) -> dict[str, str]:
+    """Return what is added to the load's environment: to the embedded target, no secret is shown."""
+    return {TOKEN_VARIABLE: ""} if options.host is None else {}
+
+
+def _called_off(driven: Drive) -> tuple[str, ...]:
+    if driven.called_off is None:
+        return ()
+    # Its last words begin with the name of the one who says them.
+    said = driven.called_off.partition("the run was called off")
+    return (f"The run was called off after {driven.ended_s:.0f} s{said[2] or ': ' + driven.called_off}.",)
+
+
+def _ask(
+    run: Run, directory: RunDirectory, database_url: str | None, target_death: str | None, access: Access
+) -> Reading:
+    served = _ask_server(run, directory, access)
     indexes, notes = _ask_database(database_url)
     return Reading(
         schema_version=SCHEMA_VERSION,
@@ -232,18 +274,19 @@ def _ask(run: Run, directory: RunDirectory, database_url: str | None, target_dea
     )
 
 
-def _ask_server(run: Run, directory: RunDirectory) -> ServerReading:
+def _ask_server(run: Run, directory: RunDirectory, access: Access) -> ServerReading:
     header = read_header(directory.samples)
     origin = datetime.fromisoformat(header.origin_utc)
     end_s = run.scenario.run_time_s if run.ended_s is None else min(run.ended_s, run.scenario.run_time_s)
-    if end_s <= run.scenario.warmup_s:
+    if end_s <= run.judged_from_s:
         return ServerReading(
             figures=None, raw=None, note="The run ended within its warm-up: nothing was measured."
         )
     reading = read_server_figures(
         run.target.url,
-        since=origin + timedelta(seconds=run.scenario.warmup_s),
+        since=origin + timedelta(seconds=run.judged_from_s),
         until=origin + timedelta(seconds=end_s),
+        access=access,
     )
     if reading.raw is not None:
         write_atomically(directory.server, json.dumps(reading.raw, indent=1).encode())

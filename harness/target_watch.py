@@ -1,4 +1,4 @@
-"""How the embedded target fares while it is polled: its memory, connections and CPU, every few seconds, to a file."""
+"""How the embedded target fares while it is polled: its memory, connections and CPU, every few seconds."""
 
 import contextlib
 from collections.abc import Callable
