@@ -10,22 +10,24 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import harness
 from harness.backend.seed import add_seed_arguments, run_seed
 from harness.backend.server import add_serve_arguments, run_server
-from harness.ci.options import OutputOptions, add_output_arguments, read_output_options
+from harness.ci.options import add_output_arguments, read_output_options
 from harness.comparison.command import EPILOG as COMPARE_EPILOG
 from harness.comparison.command import add_compare_arguments, run_compare
 from harness.errors import ExitCode, HarnessError, explain
+from harness.history.command import EPILOG as HISTORY_EPILOG
+from harness.history.command import add_history_arguments, run_history
+from harness.gating.command import EPILOG as GATE_EPILOG
+from harness.gating.command import add_gate_arguments, run_gate
 from harness.indexes.command import EPILOG as INDEXES_EPILOG
 from harness.indexes.command import add_indexes_arguments, run_indexes
 from harness.options import RUN_EPILOG, add_run_arguments, read_run_options
-
-if TYPE_CHECKING:
-    from harness.model import Result
-    from harness.rundir import RunDirectory
+from harness.trending.command import EPILOG as TREND_EPILOG
+from harness.trending.command import add_trend_arguments, run_trend
 
 _NEGATIVE = re.compile(r"-\d")
 
@@ -119,6 +121,7 @@ def entry_point() -> None:
 def _run(parsed: argparse.Namespace) -> int:
     options = read_run_options(parsed)
     outputs = read_output_options(parsed)
+    from harness.ci.command import show_result
     from harness.interrupt import Interrupt
     from harness.run import execute, shortfall_text
 
@@ -130,7 +133,13 @@ def _run(parsed: argparse.Namespace) -> int:
     recording = outcome.recording
     if recording is not None and recording.fault is not None:
         _say(f"the run is not in the history: {recording.fault}")
-    return _show(outcome.result, outcome.directory, outcome.drawing_fault, outputs, as_json=parsed.json)
+    return show_result(
+        outcome.result,
+        outputs,
+        as_json=parsed.json,
+        report=outcome.directory.report if outcome.drawing_fault is None else None,
+        fault=outcome.drawing_fault,
+    )
 
 
 def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,54 +149,16 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(parsed: argparse.Namespace) -> int:
+    from harness.ci.command import show_result
     from harness.conclude import conclude_again, draw
     from harness.rundir import RunDirectory
 
     outputs = read_output_options(parsed)
     directory = RunDirectory(parsed.run_dir)
     conclusion = conclude_again(parsed.run_dir)
-    return _show(conclusion.result, directory, draw(conclusion, directory), outputs, as_json=parsed.json)
-
-
-def _show(
-    result: "Result",
-    directory: "RunDirectory",
-    drawing_fault: HarnessError | None,
-    outputs: OutputOptions,
-    *,
-    as_json: bool,
-) -> int:
-    """Print the verdict and write the outputs; what could not be written is our own error, said after it."""
-    from harness.ci.outputs import write_outputs
-    from harness.report.judged import judged_result
-
-    try:
-        _print_result(result, directory, as_json=as_json, drawn=drawing_fault is None)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`), and the verdict stands. Python would complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    fault = write_outputs(outputs, judged_result(result), sys.stderr) or drawing_fault
-    if fault is not None:
-        raise fault
-    return _EXIT_CODES[result.verdict.status.value]
-
-
-def _print_result(result: "Result", directory: "RunDirectory", *, as_json: bool, drawn: bool) -> None:
-    from rich.console import Console
-
-    from harness.report.terminal import print_verdict
-    from harness.rundir import encode
-
-    if sys.stdout is None:
-        # Closed by the caller: the exit code and the files have to do.
-        return
-    if as_json:
-        print(encode(result).decode())
-    else:
-        print_verdict(result, Console())
-        if drawn:
-            print(f"report: {directory.report}")
-    sys.stdout.flush()
+    fault = draw(conclusion, directory)
+    report = directory.report if fault is None else None
+    return show_result(conclusion.result, outputs, as_json=parsed.json, report=report, fault=fault)
 
 
 def _join_negative(arguments: Sequence[str]) -> list[str]:
@@ -204,13 +175,6 @@ def _join_negative(arguments: Sequence[str]) -> list[str]:
 def _say(text: str) -> None:
     print(f"harness: {text}", file=sys.stderr)
 
-
-_EXIT_CODES = {
-    "PASS": ExitCode.PASS,
-    "FAIL": ExitCode.FAIL,
-    "INCONCLUSIVE": ExitCode.INCONCLUSIVE,
-    "INVALID": ExitCode.INVALID,
-}
 
 _COMMANDS = (
     _Command(
@@ -240,6 +204,22 @@ _COMMANDS = (
         run=run_compare,
     ),
     _Command(
+        name="trend",
+        help="what became of every metric over the runs: charts, changes, an exit code",
+        description="Judge the series of the history and draw them; accept a change; note a release.",
+        epilog=TREND_EPILOG,
+        add_arguments=add_trend_arguments,
+        run=run_trend,
+    ),
+    _Command(
+        name="gate",
+        help="judge a stored run, or pytest-benchmark's JSON, under other gates without load",
+        description="Judge a stored run under other gates, or gates over pytest-benchmark's JSON. Nothing is started.",
+        epilog=GATE_EPILOG,
+        add_arguments=add_gate_arguments,
+        run=run_gate,
+    ),
+    _Command(
         name="serve",
         help="run the bundled deployment master by hand",
         description="Run the bundled deployment master until Ctrl-C.",
@@ -254,6 +234,14 @@ _COMMANDS = (
         epilog="examples:\n  harness seed --database-url sqlite:///master.db --agents 50 --deployments 100000\n",
         add_arguments=add_seed_arguments,
         run=run_seed,
+    ),
+    _Command(
+        name="history",
+        help="look at, add to, thin, hand on and examine the kept runs",
+        description="Keep one record a run, and read what became of the figures over time.",
+        epilog=HISTORY_EPILOG,
+        add_arguments=add_history_arguments,
+        run=run_history,
     ),
     _Command(
         name="indexes",

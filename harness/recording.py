@@ -135,7 +135,7 @@ def record_of_path(path: Path, history: History) -> HistoryRecord:
     Make the record of a stored run.
 
     Args:
-        path: a run's folder, or a ``result.json``. Without the samples beside it the record has no distributions of
+        path: a run's folder, or a ``result.json``. Without samples beside it the record has no distributions of
             the client's side, since the result holds figures only.
         history: that its report is linked from.
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import HarnessError, explain
-from harness.history.index import INDEX, Entry, Stamp, entries
+from harness.history.index import INDEX, Entry, Stamp, entries, forget
 from harness.history.records import (
     UnreadableRecordError,
     decode_record,
@@ -118,6 +118,12 @@ class FolderHistory:
                 path.unlink(missing_ok=True)
                 gone.append(path.stem)
         return tuple(gone)
+
+    def rebuild_index(self) -> bool:
+        """Delete the index and make it again from the files; tell whether there was one."""
+        was_there = forget(self.path)
+        deque(entries(self.path, self.stamps()), maxlen=0)
+        return was_there
 
     def files(self, folder: str) -> list[Path]:
         """Return the files of one of the three folders, by name; empty where there is none."""

@@ -4,14 +4,15 @@ Where records are kept: a folder of files, or a database.
 Both keep the same three things (records of runs, acceptances, notes), never change one, and never write over one.
 """
 
-from collections.abc import Iterable, Iterator
+import heapq
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.errors import UsageError, explain
+from harness.errors import HarnessError, UsageError, explain
 from harness.history.folder import FolderHistory
-from harness.history.records import instant_s
+from harness.history.records import instant_s, no_such_record
 from harness.history_model import Acceptance, HistoryRecord, Note
 
 
@@ -96,6 +97,78 @@ def read_records(history: History, *, distributions: bool = True) -> Records:
     return Records(
         records=tuple(sorted(found, key=lambda record: (instant_s(record.at_utc), record.id))), left_out=left_out
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest:
+    """
+    The newest records of a history.
+
+    Args:
+        records: by time, the oldest first, without distributions.
+        total: how many there are in all that were wanted.
+        left_out: as in `Records`.
+    """
+
+    records: tuple[HistoryRecord, ...]
+    total: int
+    left_out: dict[str, str]
+
+
+def newest_records(
+    history: History, count: int | None, is_wanted: Callable[[HistoryRecord], bool] = lambda _: True
+) -> Newest:
+    """
+    Read the newest records, holding no more of them than are wanted.
+
+    Args:
+        history: from `open_history`.
+        count: how many, ≥ 1; None for all.
+        is_wanted: which records count at all.
+
+    Raises:
+        HarnessError: the store can't be read.
+    """
+    left_out: dict[str, str] = {}
+    total = 0
+    held: list[tuple[float, str, HistoryRecord]] = []
+    for record in history.scan(left_out):
+        if is_wanted(record):
+            total += 1
+            entry = (instant_s(record.at_utc), record.id, record)
+            if count is None or len(held) < count:
+                heapq.heappush(held, entry)
+            else:
+                heapq.heappushpop(held, entry)
+    return Newest(records=tuple(record for _, _, record in sorted(held)), total=total, left_out=left_out)
+
+
+def find_record(history: History, name: str) -> HistoryRecord:
+    """
+    Return a record with its distributions.
+
+    Args:
+        history: from `open_history`.
+        name: an id, the beginning of exactly one, or ``latest``.
+
+    Raises:
+        HarnessError: no record, or more than one, is called so.
+    """
+    if name == "latest":
+        newest = newest_records(history, 1).records
+        if not newest:
+            raise no_such_record(name, history.where)
+        return history.get(newest[0].id)
+    try:
+        return history.get(name)
+    except HarnessError:
+        found = sorted(record.id for record in history.scan({}) if record.id.startswith(name))
+    if len(found) == 1:
+        return history.get(found[0])
+    if not found:
+        raise no_such_record(name, history.where)
+    examples = ", ".join(found[:3])
+    raise UsageError(explain("record", name, fault=f"{len(found)} ids begin so, such as {examples}"))
 
 
 def open_history(where: str | Path) -> History:

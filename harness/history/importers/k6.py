@@ -36,8 +36,9 @@ _TREND = {"avg", "min", "med", "max"}
 
 def looks_like(document: object) -> bool:
     """Tell whether JSON is a summary of k6, in either form."""
-    metrics = document.get("metrics") if isinstance(document, dict) else None
-    return isinstance(metrics, dict) and ("root_group" in document or bool(metrics.keys() & _ALWAYS))
+    if not isinstance(document, dict) or not isinstance(document.get("metrics"), dict):
+        return False
+    return "root_group" in document or bool(document["metrics"].keys() & _ALWAYS)
 
 
 def read(source: Source) -> Account:

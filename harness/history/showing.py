@@ -1,0 +1,179 @@
+"""Records as text for people and as plain data for programs."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.history.adding import Added
+from harness.history.doctor import Diagnosis
+from harness.history.records import plain_of
+from harness.history.retention import Pruning
+from harness.history.series_names import quantile_text, scenario_text
+from harness.history.series_units import canonical_unit
+from harness.history_model import HistoryRecord, Metric
+from harness.units import format_count, format_duration, format_number, format_ratio
+
+_HEAD = ("RUN", "COMMIT", "BRANCH", "SCENARIO", "ENVIRONMENT", "VERDICT", "FIGURES")
+_SHORT = 9
+_WRITERS: Mapping[str, Callable[[float], str]] = {
+    "s": format_duration,
+    "ratio": format_ratio,
+    "per_s": lambda value: f"{format_number(value)} /s",
+    "count": lambda value: f"{value:.10g}",
+    "index": lambda value: f"{value:.10g}",
+}
+
+
+def list_text(records: Sequence[HistoryRecord], total: int, where: str) -> str:
+    """Return a table of records, and how many there are."""
+    if not total:
+        return f"no run in {where}"
+    rows = [_HEAD, *(_row(record) for record in records)]
+    shown = f"{format_count(total)} run{'s' if total != 1 else ''} in {where}"
+    if len(records) < total:
+        shown += f", the newest {format_count(len(records))} shown (--last 0 shows all)"
+    return f"{table(rows)}\n{shown}"
+
+
+def head_json(record: HistoryRecord) -> dict[str, Any]:
+    """Return a record as plain data without its figures, but for their number."""
+    plain = plain_of(record)
+    plain.pop("distributions", None)
+    plain["metrics"] = len(record.metrics)
+    return plain
+
+
+def record_text(record: HistoryRecord) -> str:
+    """Return everything of a record but the counts of its histograms."""
+    dirty = {True: " with changes", False: "", None: ""}[record.dirty]
+    facts = {
+        "run": record.id,
+        "began": record.at_utc,
+        "source": record.source,
+        "commit": None if record.commit is None else f"{record.commit}{dirty}",
+        "commit time": record.commit_utc,
+        "branch": record.branch,
+        "version": record.version,
+        "scenario": scenario_text(record) or None,
+        "target": record.target,
+        "environment": record.environment_key,
+        "verdict": None if record.status is None else record.status.value,
+        "report": record.report,
+    }
+    lines = [f"{name:12} {value}" for name, value in facts.items() if value is not None]
+    lines += [f"{'':12} {name} {value}" for name, value in sorted(record.environment.items())]
+    lines += [f"{'note':12} {note}" for note in record.notes]
+    rows = [("FIGURE", "VALUE", "INTERVAL", "LIMIT", "N"), *(_figure_row(metric) for metric in record.metrics)]
+    held = [
+        f"{item.subject} {item.metric}: {format_count(item.n)} values, {format_count(item.failures)} failed"
+        for item in record.distributions
+    ]
+    return "\n".join([*lines, "", table(rows), *(["", "distributions", *held] if held else [])])
+
+
+def value_text(value: float | None, unit: str) -> str:
+    """Return a figure for people, in the unit that fits; ``?`` for one that is not known."""
+    known, factor = canonical_unit(unit)
+    if value is None or math.isnan(value):
+        return "?"
+    if math.isinf(value):
+        return "∞"
+    written = _WRITERS.get(known)
+    return f"{value:.6g} {unit}" if written is None else written(value * factor)
+
+
+def added_text(accounts: Sequence[Added], where: str, *, dry_run: bool) -> str:
+    """Return what became of each file, and the sum."""
+    lines = []
+    for account in accounts:
+        if account.fault is not None:
+            lines.append(f"{account.name}: not added: {account.fault}")
+            continue
+        told = [f"{account.format}"]
+        if account.added:
+            told.append(f"{_runs(len(account.added))} {'would be ' if dry_run else ''}added")
+        if account.known:
+            told.append(f"{_runs(len(account.known))} there already")
+        lines.append(f"{account.name}: {', '.join(told)}")
+        lines += [
+            f"  not taken over: {what}{f' ({count} times)' if count > 1 else ''}"
+            for what, count in account.not_understood.items()
+        ]
+    added = sum(len(account.added) for account in accounts)
+    return "\n".join([*lines, f"{_runs(added)} {'would be ' if dry_run else ''}added to {where}"])
+
+
+def added_json(accounts: Iterable[Added]) -> list[dict[str, Any]]:
+    """Return what became of each file as plain data."""
+    return [asdict(account) for account in accounts]
+
+
+def pruning_text(pruning: Pruning, where: str, *, removed: bool) -> str:
+    """Return what went, or would go, and what stays for a reason."""
+    lines = [f"{record_id}" for record_id in pruning.removed]
+    lines += [f"{record_id} stays: {why}" for record_id, why in pruning.spared.items()]
+    verb = "removed from" if removed else "would be removed from"
+    lines.append(f"{_runs(len(pruning.removed))} {verb} {where}, {format_count(pruning.kept)} kept")
+    if not removed and pruning.removed:
+        lines.append("nothing was removed; --yes does it")
+    return "\n".join(lines)
+
+
+def diagnosis_text(diagnosis: Diagnosis) -> str:
+    """Return what is wrong with a history, a line each."""
+    lines = [
+        f"{complaint.severity.value}: {complaint.name}: {complaint.what}; {complaint.remedy}"
+        for complaint in diagnosis.complaints
+    ]
+    faults = sum(complaint.severity.value == "fault" for complaint in diagnosis.complaints)
+    hints = len(diagnosis.complaints) - faults
+    summary = f"{_runs(diagnosis.records)} read in {diagnosis.where}, {faults} faults, {hints} hints"
+    return "\n".join([*lines, summary])
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as columns of equal width, the last one ragged."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
+    """Return a line for each record that could not be read, ten at most."""
+    lines = [f"left out {name}: {why}" for name, why in list(left_out.items())[:10]]
+    more = len(left_out) - len(lines)
+    return [*lines, f"left out {more} more; harness history doctor names them"] if more > 0 else lines
+
+
+def _row(record: HistoryRecord) -> tuple[str, ...]:
+    commit = "?" if record.commit is None else record.commit[:_SHORT] + ("*" if record.dirty else "")
+    verdict = "" if record.status is None else record.status.value
+    return (
+        record.id,
+        commit,
+        record.branch or "",
+        scenario_text(record) or record.source,
+        record.environment_key or "",
+        verdict if record.complete else f"{verdict} interrupted".strip(),
+        str(len(record.metrics)),
+    )
+
+
+def _figure_row(metric: Metric) -> tuple[str, ...]:
+    interval = metric.interval
+    bounds = ""
+    if interval is not None:
+        bounds = f"{value_text(interval.low, metric.unit)} .. {value_text(interval.high, metric.unit)}"
+    return (
+        " ".join(part for part in (metric.subject, metric.metric, quantile_text(metric.quantile)) if part),
+        value_text(metric.value, metric.unit),
+        bounds,
+        "" if metric.limit is None else value_text(metric.limit, metric.unit),
+        "" if metric.n is None else format_count(metric.n),
+    )
+
+
+def _runs(count: int) -> str:
+    return f"{format_count(count)} run{'s' if count != 1 else ''}"
