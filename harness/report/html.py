@@ -5,14 +5,13 @@ The report as one self-contained HTML file: no script, no network, light and dar
 SVG, whose text matplotlib escapes.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.model import Finding, IndexEvidence, Quantiles, Result, ServerFigures, Summary
+from harness.report.assets import environment
 from harness.report.charts import Plot
 from harness.report.words import (
     NONE,
@@ -45,39 +44,31 @@ def render_html(result: Result, plots: Sequence[Plot]) -> str:
         plots: in the order of the page; one without an SVG shows its caption alone.
     """
     verdict = result.verdict
-    return _template().render(
-        title=plain(f"{verdict.status.value}: {result.run.scenario.name}, {result.run.id}"),
-        status=verdict.status.value,
-        sentence=verdict_sentence(result),
-        unfinished=state_sentence(result.run),
-        scenario=f"{plain(result.run.scenario.name)}: {scenario_text(result.run.scenario)}",
-        target=target_text(result.run.target),
-        started=plain(result.run.started_utc),
-        findings=[_finding_row(finding) for finding in verdict.findings],
-        not_judged=[(plain(name), plain(why)) for name, why in verdict.coverage.not_judged.items()],
-        warnings=[sentence(warning) for warning in result.warnings],
-        times=_times(result.summary),
-        window=_window(result.summary),
-        counts=_counts(result.summary),
-        errors=_errors(result.summary),
-        server=None if result.server is None else _server(result.server),
-        indexes=[_index_row(evidence) for evidence in result.indexes],
-        plots=[(plot, None if plot.svg is None else Markup(plot.svg)) for plot in plots],  # noqa: S704  # matplotlib's own, its text escaped
-        record=_record(result),
-        command=command_line(result.run),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            title=plain(f"{verdict.status.value}: {result.run.scenario.name}, {result.run.id}"),
+            status=verdict.status.value,
+            sentence=verdict_sentence(result),
+            unfinished=state_sentence(result.run),
+            scenario=f"{plain(result.run.scenario.name)}: {scenario_text(result.run.scenario)}",
+            target=target_text(result.run.target),
+            started=plain(result.run.started_utc),
+            findings=[_finding_row(finding) for finding in verdict.findings],
+            not_judged=[(plain(name), plain(why)) for name, why in verdict.coverage.not_judged.items()],
+            warnings=[sentence(warning) for warning in result.warnings],
+            times=_times(result.summary),
+            window=_window(result.summary),
+            counts=_counts(result.summary),
+            errors=_errors(result.summary),
+            server=None if result.server is None else _server(result.server),
+            indexes=[_index_row(evidence) for evidence in result.indexes],
+            plots=[(plot, None if plot.svg is None else Markup(plot.svg)) for plot in plots],  # noqa: S704  # matplotlib's own, its text escaped
+            record=_record(result),
+            command=command_line(result.run),
+        )
     )
-
-
-@functools.cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("harness.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,15 @@
 Show a result in a terminal: the gates as a table, the figures in a few lines, the verdict last.
 
 Everything goes to the console it is given, normally standard output: a result is what was asked for.
-Colour is rich's business (none without a terminal or with ``NO_COLOR``); where the output is not UTF-8, every
-character outside ASCII is replaced by a readable one.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from harness.model import Finding, Quantiles, Result, ServerFigures, Status, Summary
+from harness.model import Finding, Quantiles, Result, ServerFigures, Status, Summary, Verdict
 from harness.report.words import (
     counted,
     effective_n_text,
@@ -31,43 +27,14 @@ from harness.report.words import (
     value_text,
     verdict_sentence,
 )
+from harness.report.writer import STYLES, Writer
 from harness.units import format_count, format_duration, format_number, format_ratio
 from monitoring.histogram import Histogram
 
+__all__ = ["STYLES", "print_findings", "print_verdict"]
+
 K = TypeVar("K")
 
-STYLES = {
-    Status.PASS: "bold green",
-    Status.FAIL: "bold red",
-    Status.INCONCLUSIVE: "bold yellow",
-    Status.INVALID: "bold magenta",
-}
-
-_ASCII = str.maketrans(
-    {
-        "µ": "u",
-        "∞": "inf",
-        "–": "-",
-        "—": "-",
-        "−": "-",
-        "…": "...",
-        "±": "+/-",
-        "≈": "~",
-        "≤": "<=",
-        "≥": ">=",
-        "×": "x",
-        "τ": "tau",
-        "·": "-",
-        "‘": "'",
-        "’": "'",
-        "“": '"',
-        "”": '"',
-        "\N{NO-BREAK SPACE}": " ",
-        "\N{NARROW NO-BREAK SPACE}": " ",
-        "\N{THIN SPACE}": " ",
-    }
-)
-_LABEL_WIDTH = 12
 _TABLE_WIDTH = 78
 """Below this the table of gates would fold or lose columns."""
 
@@ -80,19 +47,8 @@ def print_verdict(result: Result, console: Console) -> None:
         result: what to show.
         console: where; its width, encoding and colour decide the form.
     """
-    show = _Writer(console)
-    if result.verdict.findings:
-        if console.width < _TABLE_WIDTH:
-            _print_stacked(result.verdict.findings, show)
-        else:
-            console.print(_gates_table(result.verdict.findings, show))
-    if any(finding.status is not Status.PASS for finding in result.verdict.findings):
-        console.print()
-        _print_notes(result.verdict.findings, show)
-    for name, reason in result.verdict.coverage.not_judged.items():
-        show.line("not judged", f"{plain(name)}: {ended(reason)}")
-    if result.verdict.findings or result.verdict.coverage.not_judged:
-        console.print()
+    show = Writer(console)
+    _print_gates(result.verdict, console, show)
     for label, text in _figure_lines(result):
         show.line(label, text)
     for warning in result.warnings:
@@ -104,56 +60,41 @@ def print_verdict(result: Result, console: Console) -> None:
     show.verdict(result.verdict.status, verdict_sentence(result))
 
 
-class _Writer:
-    """Prints lines in the form that a console can take."""
+def print_findings(verdict: Verdict, console: Console, *, lines: Sequence[tuple[str, str]], sentence: str) -> None:
+    """
+    Print the gates and the verdict over something that is no run, the verdict in the last line.
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._ascii = not console.encoding.lower().replace("-", "").startswith("utf")
-
-    @property
-    def box(self) -> box.Box:
-        """The rules of a table."""
-        return _ASCII_RULE if self._ascii else box.SIMPLE_HEAD
-
-    def text(self, text: str, style: str = "") -> Text:
-        """Return text that is no markup, in characters that the encoding has."""
-        if self._ascii:
-            text = text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
-        return Text(text, style=style)
-
-    def line(self, label: str, text: str, style: str = "dim") -> None:
-        """Print a labelled line; what does not fit goes on below its own beginning."""
-        self._labelled(self.text(label, style), self.text(text))
-
-    def verdict(self, status: Status, sentence: str) -> None:
-        """Print the verdict."""
-        self._console.print(Text.assemble((status.value, STYLES[status]), "  ", self.text(sentence)))
-
-    def gate(self, name: str, status: Status, parts: Sequence[str]) -> None:
-        """Print a gate's name, verdict and figures; a figure that does not fit goes on below, as a whole."""
-        line = Text.assemble(self.text(name), "  ", (status.value, STYLES[status]))
-        for part in map(self.text, parts):
-            if len(line) + 2 + len(part) > self._console.width:
-                self._console.print(line)
-                line = Text.assemble("  ", part)
-            else:
-                line = Text.assemble(line, "  ", part)
-        self._console.print(line)
-
-    def _labelled(self, label: Text, body: Text) -> None:
-        label.truncate(_LABEL_WIDTH, pad=True)
-        lines = body.wrap(self._console, max(20, self._console.width - _LABEL_WIDTH - 2), overflow="fold")
-        for number, line in enumerate(lines):
-            line.rstrip()
-            head = label if number == 0 else " " * _LABEL_WIDTH
-            self._console.print(Text.assemble(head, "  ", line), soft_wrap=True)
+    Args:
+        verdict: what to show.
+        console: where; its width, encoding and colour decide the form.
+        lines: label and text of each line below the gates.
+        sentence: why the verdict is what it is.
+    """
+    show = Writer(console)
+    _print_gates(verdict, console, show)
+    for label, text in lines:
+        show.line(label, text)
+    console.print()
+    show.verdict(verdict.status, sentence)
 
 
-_ASCII_RULE = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+def _print_gates(verdict: Verdict, console: Console, show: Writer) -> None:
+    """Print the gates as a table or, where that has no room, one below the other, and why they did not pass."""
+    if verdict.findings:
+        if console.width < _TABLE_WIDTH:
+            _print_stacked(verdict.findings, show)
+        else:
+            console.print(_gates_table(verdict.findings, show))
+    if any(finding.status is not Status.PASS for finding in verdict.findings):
+        console.print()
+        _print_notes(verdict.findings, show)
+    for name, reason in verdict.coverage.not_judged.items():
+        show.line("not judged", f"{plain(name)}: {ended(reason)}")
+    if verdict.findings or verdict.coverage.not_judged:
+        console.print()
 
 
-def _print_notes(findings: tuple[Finding, ...], show: _Writer) -> None:
+def _print_notes(findings: tuple[Finding, ...], show: Writer) -> None:
     """Say why gates did not pass and what would help, once for gates that share a reason or a remedy."""
     left = [finding for finding in findings if finding.status is not Status.PASS]
     for (status, reason), gates in _grouped(((f.status, ended(f.reason)), f.gate.name) for f in left).items():
@@ -169,7 +110,7 @@ def _grouped(pairs: Iterable[tuple[K, str]]) -> dict[K, list[str]]:
     return grouped
 
 
-def _print_stacked(findings: tuple[Finding, ...], show: _Writer) -> None:
+def _print_stacked(findings: tuple[Finding, ...], show: Writer) -> None:
     """Give each gate a line that names it, for a terminal too narrow for columns."""
     for finding in findings:
         show.gate(
@@ -179,7 +120,7 @@ def _print_stacked(findings: tuple[Finding, ...], show: _Writer) -> None:
         )
 
 
-def _gates_table(findings: tuple[Finding, ...], show: _Writer) -> Table:
+def _gates_table(findings: tuple[Finding, ...], show: Writer) -> Table:
     # One blank left of a cell and one for the rule that is not drawn: two between columns, to fit into 80.
     table = Table(box=show.box, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold", show_edge=False)
     table.add_column("Gate", overflow="fold")

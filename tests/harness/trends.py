@@ -13,6 +13,8 @@ from harness.history_model import (
     Change,
     ChangeKind,
     ChangeState,
+    HistoryRecord,
+    Metric,
     Note,
     Point,
     Segment,
@@ -214,3 +216,44 @@ def quantile_trio(
         series = series_of_values(values, quantile=q, limit=limit, **other)  # type: ignore[arg-type]
         found.append(judged(series, [(at, state)] if steps and at is not None else []))
     return tuple(found)
+
+
+def records_of(*series: Series) -> tuple[HistoryRecord, ...]:
+    """Return one record a run with a figure of each series, as a history would hold them."""
+    points = {point.record: point for one in series for point in one.points}
+    return tuple(_record(point, series) for point in sorted(points.values(), key=lambda p: p.at_s))
+
+
+def _record(point: Point, series: Sequence[Series]) -> HistoryRecord:
+    at = datetime.fromtimestamp(point.at_s, UTC).isoformat().replace("+00:00", "Z")
+    metrics = tuple(
+        Metric(
+            subject=one.key.subject,
+            metric=one.key.metric,
+            quantile=one.key.quantile or None,
+            value=mine.value,
+            unit=one.unit,
+            direction=one.direction,
+            interval=None if mine.low is None else Interval(low=mine.low, high=mine.high),
+            limit=mine.limit,
+        )
+        for one in series
+        for mine in one.points
+        if mine.record == point.record
+    )
+    return HistoryRecord(
+        schema_version=HISTORY_SCHEMA_VERSION,
+        id=point.record,
+        at_utc=at,
+        source="harness",
+        commit=point.commit,
+        commit_utc=at,
+        dirty=point.dirty,
+        environment_key="5c1d7ab2",
+        environment={},
+        scenario="agent-polling",
+        scenario_digest="9b2e41",
+        status=point.status,
+        report=point.report,
+        metrics=metrics,
+    )

@@ -5,18 +5,14 @@ The trend as one self-contained page: no network, light and dark, on screen and 
 out; script and style sheet are named to the browser by their digests, and nothing else may run.
 """
 
-import base64
-import functools
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.history_model import Change, Point, SeriesTrend, Trend
+from harness.report.assets import asset, digest, environment
 from harness.report.trend.chart import NARROW, Chart, Settings, lay_out
 from harness.report.trend.groups import Group
 from harness.report.trend.links import Link
@@ -122,12 +118,12 @@ def render_page(
             narrow = lay_out(group, _narrowed(chosen), notes=trend.notes, runs=starts)
         parts.append(_part(group, wide, narrow, settings=chosen, numbers=numbers, book=book))
         progress(done)
-    style = f"{_asset('base.css')}{_asset('trend.css')}{book.sheet()}\n"
-    script = _asset("trend.js")
+    style = f"{asset('base.css')}{asset('trend.css')}{book.sheet()}\n"
+    script = asset("trend.js")
     rows = ranked_changes(trend)
     slugs = {judged.series.key: group.slug for group in groups for judged in group.members}
     return (
-        _environment()
+        environment()
         .get_template("trend.html.j2")
         .render(
             title=plain(f"{STATUS_WORDS[trend.status]}: {title}"),
@@ -147,31 +143,11 @@ def render_page(
             thinned=_thinned(trend.series, chosen),
             runs=_data([_run(point, link) for point in runs.values()]),
             script=Markup(script),  # noqa: S704  # our own file
-            script_hash=_digest(script),
+            script_hash=digest(script),
             style=Markup(style),  # noqa: S704  # our own file, and rules made of our own names and numbers
-            style_hash=_digest(style),
+            style_hash=digest(style),
         )
     )
-
-
-@functools.cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("harness.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@functools.cache
-def _asset(name: str) -> str:
-    return (Path(__file__).parent.parent / "templates" / name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _data(value: object) -> Markup:
