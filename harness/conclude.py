@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import harness
-from harness.columns import Columns, columns_of
+from harness.columns import Columns
 from harness.environment import describe_commit, describe_environment
 from harness.errors import HarnessError
-from harness.gatefiles import GateSet
-from harness.judge.evidence import Evidence
-from harness.judge.gates import judge, spec_gates
+from harness.gatefiles import GateSet, spec_gate_set
+from harness.judge.evidence import Evidence, RouteEvidence
+from harness.judge.gates import judge
 from harness.judge.summary import summarise
 from harness.model import (
-    PENDING_ROUTE,
     SCHEMA_VERSION,
     GeneratorTick,
     Reading,
@@ -24,14 +23,16 @@ from harness.model import (
 )
 from harness.rundir import (
     RunDirectory,
+    decode,
     encode,
+    read_pickups,
     read_reading,
     read_result,
     read_run,
-    read_samples,
     read_ticks,
     write_atomically,
 )
+from harness.samplefile import POLLED, StoredColumns, read_columns
 from harness.scenario import make_scenario
 from harness.schedule import intended_in_window
 
@@ -69,21 +70,22 @@ def conclude(
         run: its record.
         reading: what the target and its database said; None when the run was killed before they were asked.
         warnings: what a person should know besides.
-        gates: the rules and where they came from; None for the targets of the specification.
+        gates: the rules and where they came from; None for those that the run was started with, which are the
+            targets of the specification where it names none.
         written: whether ``result.json`` is written, or left as it is.
 
     Raises:
         HarnessError: no readable samples, or the folder can't be written.
     """
-    stored = read_samples(directory.samples)
-    columns = columns_of(sample for sample in stored.samples if sample.name == PENDING_ROUTE)
+    stored = read_columns(directory.samples)
+    columns = stored.polled
     ticks = read_ticks(directory.generator)
-    rules = spec_gates(interval_s=run.scenario.interval_s) if gates is None else gates.gates
+    chosen = gates or read_gates(directory) or spec_gate_set(interval_s=run.scenario.interval_s)
     said = reading or Reading(schema_version=SCHEMA_VERSION, server=None, indexes=(), target_death=None, notes=())
     torn = (f"{stored.torn_lines} lines of samples.jsonl are torn or impossible, and left out.",)
     start_s, end_s = measured_window(run, columns)
     summary = summarise(
-        columns.window(start_s, end_s),
+        columns,
         header=stored.header,
         window_start_s=start_s,
         window_end_s=end_s,
@@ -100,6 +102,10 @@ def conclude(
         interrupted=run.state is not RunState.FINISHED,
         target_death=said.target_death,
         lost=reading is None,
+        others=_other_routes(stored, start_s, end_s),
+        pickups=read_pickups(directory.pickups),
+        settling=run.settling,
+        stop=run.stop,
     )
     result = Result(
         schema_version=SCHEMA_VERSION,
@@ -107,13 +113,52 @@ def conclude(
         summary=summary,
         server=said.server,
         indexes=said.indexes,
-        verdict=judge(rules, evidence),
-        warnings=(*stored.header.warnings, *warnings, *said.notes, *(torn if stored.torn_lines else ())),
-        gates_from=None if gates is None else gates.source,
+        verdict=judge(chosen.gates, evidence),
+        warnings=(
+            *stored.header.warnings,
+            *warnings,
+            *said.notes,
+            *([f"{run.stop.reason}."] if run.stop else []),
+            *(torn if stored.torn_lines else ()),
+        ),
+        routes={key: route.summary for key, route in evidence.others.items()},
+        gates_from=chosen.source,
     )
     if written:
         write_atomically(directory.result, encode(result))
     return Conclusion(result=result, columns=columns, ticks=ticks)
+
+
+def write_gates(directory: RunDirectory, gates: GateSet) -> None:
+    """Keep the rules that a run was started with, so that a run that is killed is judged by them."""
+    write_atomically(directory.path / _GATES, encode(gates))
+
+
+def read_gates(directory: RunDirectory) -> GateSet | None:
+    """Return the rules that a run was started with; None where none were kept, as by plain Locust."""
+    path = directory.path / _GATES
+    return decode(path.read_bytes(), GateSet, path=path) if path.exists() else None
+
+
+_GATES = "gates.json"
+"""File in a run's folder that holds its `GateSet`."""
+
+
+def _other_routes(stored: StoredColumns, start_s: float, end_s: float) -> dict[str, RouteEvidence]:
+    """Return what is known of the routes that no schedule plans."""
+    others = {}
+    for key, columns in stored.routes.items():
+        if key != POLLED:
+            inside = (columns.intended_start_s >= start_s) & (columns.intended_start_s < end_s)
+            summary = summarise(
+                columns,
+                header=stored.header,
+                window_start_s=start_s,
+                window_end_s=end_s,
+                intended=int(inside.sum()),
+            )
+            others[key] = RouteEvidence(columns=columns, summary=summary)
+    return others
 
 
 def draw(conclusion: Conclusion, directory: RunDirectory) -> HarnessError | None:
@@ -137,11 +182,14 @@ def measured_window(run: Run, columns: Columns) -> tuple[float, float]:
     """
     Return the part of a run that is judged, as [start, end) of intended starts [s since the run's origin].
 
-    A run that ended early is judged up to its end; one that was killed, up to the last thing it wrote.
+    A run that ended early is judged up to its end, one that the gates ended up to what they decided on; one that
+    was killed, up to the last thing it wrote.
     """
     start_s = run.judged_from_s
     end_s = run.scenario.run_time_s
-    if run.ended_s is not None:
+    if run.stop is not None:
+        end_s = min(end_s, run.stop.judged_until_s)
+    elif run.ended_s is not None:
         end_s = min(end_s, run.ended_s)
     elif run.state is RunState.RUNNING:
         end_s = min(end_s, float(columns.start_s[-1]) if len(columns) else 0.0)
@@ -161,8 +209,7 @@ def conclude_again(path: Path) -> Conclusion:
     directory = RunDirectory(path)
     if directory.result.exists():
         result = read_result(directory)
-        stored = read_samples(directory.samples)
-        columns = columns_of(sample for sample in stored.samples if sample.name == PENDING_ROUTE)
+        columns = read_columns(directory.samples).polled
         return Conclusion(result=result, columns=columns, ticks=read_ticks(directory.generator))
     taken = take_up(directory)
     return conclude(directory, run=taken.run, reading=taken.reading, warnings=taken.warnings)
@@ -206,9 +253,9 @@ def take_up(directory: RunDirectory) -> TakenUp:
 
 def _run_of_plain_locust(directory: RunDirectory) -> Run:
     """Make a run's record of what Locust wrote by itself: the header of its samples, and their last instant."""
-    stored = read_samples(directory.samples)
+    stored = read_columns(directory.samples)
     header = stored.header
-    end_s = max((sample.start_s for sample in stored.samples), default=0.0)
+    end_s = max((float(columns.start_s[-1]) for columns in stored.routes.values()), default=0.0)
     commit, dirty = describe_commit(Path())
     return Run(
         id=directory.path.name,

@@ -127,6 +127,12 @@ def choose_gates(
     return GateSet(gates=gates, source=_told(source, len(base), len(own), replaced))
 
 
+def spec_gate_set(*, interval_s: float) -> GateSet:
+    """Return the targets of the specification for agents that poll every `interval_s` seconds."""
+    gates = spec_gates(interval_s=interval_s)
+    return GateSet(gates=gates, source=_told(SPECIFICATION, len(gates), 0, ()))
+
+
 def read_gate_file(path: Path, *, interval_s: float | None = None) -> tuple[Gate, ...] | None:
     """
     Read the gates of a TOML file.
