@@ -5,7 +5,6 @@ Nothing heavy is imported before a command needs it, so that `harness --help` st
 """
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -19,12 +18,14 @@ from harness.ci.options import add_output_arguments, read_output_options
 from harness.comparison.command import EPILOG as COMPARE_EPILOG
 from harness.comparison.command import add_compare_arguments, run_compare
 from harness.errors import ExitCode, HarnessError, explain
-from harness.history.command import EPILOG as HISTORY_EPILOG
-from harness.history.command import add_history_arguments, run_history
 from harness.gating.command import EPILOG as GATE_EPILOG
 from harness.gating.command import add_gate_arguments, run_gate
+from harness.history.command import EPILOG as HISTORY_EPILOG
+from harness.history.command import add_history_arguments, run_history
 from harness.indexes.command import EPILOG as INDEXES_EPILOG
 from harness.indexes.command import add_indexes_arguments, run_indexes
+from harness.listing.command import EPILOG as SCENARIOS_EPILOG
+from harness.listing.command import add_scenarios_arguments, run_scenarios, show_dry_run
 from harness.options import RUN_EPILOG, add_run_arguments, read_run_options
 from harness.trending.command import EPILOG as TREND_EPILOG
 from harness.trending.command import add_trend_arguments, run_trend
@@ -120,6 +121,8 @@ def entry_point() -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     options = read_run_options(parsed)
+    if parsed.dry_run:
+        return show_dry_run(options, as_json=parsed.json)
     outputs = read_output_options(parsed)
     from harness.ci.command import show_result
     from harness.interrupt import Interrupt
@@ -187,6 +190,14 @@ _COMMANDS = (
         run=_run,
     ),
     _Command(
+        name="scenarios",
+        help="list what the agents can be made to do",
+        description="List the scenarios that harness run and plain Locust can drive.",
+        epilog=SCENARIOS_EPILOG,
+        add_arguments=add_scenarios_arguments,
+        run=run_scenarios,
+    ),
+    _Command(
         name="report",
         help="draw a stored run's report again; judge a run that was killed on what it had",
         description="Print a stored run's verdict and write its plots and report.html anew.",
@@ -214,7 +225,7 @@ _COMMANDS = (
     _Command(
         name="gate",
         help="judge a stored run, or pytest-benchmark's JSON, under other gates without load",
-        description="Judge a stored run under other gates, or gates over pytest-benchmark's JSON. Nothing is started.",
+        description="Judge a stored run under other gates, or pytest-benchmark's JSON. Nothing is started.",
         epilog=GATE_EPILOG,
         add_arguments=add_gate_arguments,
         run=run_gate,

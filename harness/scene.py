@@ -61,11 +61,7 @@ class Scene:
         outage = self._outage
         if outage is None or outage.away_s is None:
             return ()
+        gone = f"The target was stopped at {outage.away_s:.1f} s"
         if outage.back_s is None:
-            return (
-                f"The target was stopped at {outage.away_s:.1f} s and had not come back by the end of the run.",
-            )
-        return (
-            f"The target was stopped at {outage.away_s:.1f} s and answered again at {outage.back_s:.1f} s: "
-            "judged is what was meant for later.",
-        )
+            return (f"{gone} and had not come back by the end of the run.",)
+        return (f"{gone} and answered again at {outage.back_s:.1f} s: judged is what was meant for later.",)

@@ -1,0 +1,1 @@
+"""Saying what there is, and what would be done."""
