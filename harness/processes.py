@@ -98,7 +98,7 @@ def start_child(
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
                 # The harness has one thread while it starts children: code between fork and exec is safe.
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=die_with_parent,  # noqa: PLW1509
             )
     except OSError as fault:
         raise HarnessError(explain("process", name, fault=f"can't be started: {fault}")) from fault
@@ -113,5 +113,7 @@ def kill_children() -> None:
         child.signal(signal.SIGKILL)
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it is gone; on Linux, elsewhere nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

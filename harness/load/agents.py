@@ -1,138 +1,154 @@
-"""The agents as Locust users. Importing this imports Locust, which patches the standard library."""
+"""
+The fleet as Locust sees it: one user a process, many agents in its tables.
 
-import time
-import urllib.parse
-from typing import ClassVar
+``-u 10000`` asks Locust for ten thousand users. It deals them out to its workers, counts them and shows them; what
+runs in each process is one `PollingAgent` whose task is the engine. Importing this imports Locust, which patches
+the standard library.
+"""
 
+import logging
+from typing import Any, ClassVar, Protocol
+
+import gevent.event
 from locust import User, task
+from locust.dispatch import UsersDispatcher
+from locust.runners import LocalRunner, MasterRunner, Runner, WorkerRunner
 
 from harness.errors import HarnessError, explain
-from harness.load import answers
-from harness.load.connection import Connection, Exchange
-from harness.load.fleet import Fleet
-from harness.load.pacing import AgentPacing
-from harness.model import PENDING_ROUTE, Sample
 
-_MS_PER_S = 1000.0
-_FOREVER_S = 1e8
+_log = logging.getLogger("pollgauge")
 
 
-class PollError(Exception):
-    """A failed poll, by its kind, as Locust's own tables show it."""
+class Station(Protocol):
+    """Where the one user of a process goes to work."""
+
+    def drive(self, until: gevent.event.Event) -> None:
+        """
+        Drive the agents of this process.
+
+        Args:
+            until: set when Locust wants the user to stop; returns once the polls in flight are through.
+        """
 
 
 class PollingAgent(User):
     """
-    An agent that asks for its pending deployments on its own schedule, and leaves one Sample for each poll.
+    The agents of a process, each of which asks for its pending deployments on its own schedule.
 
-    Locust runs it as a task and a wait: the wait ends at the next intended start, so that a stopped run kills
-    waiting agents at once and lets polls in flight finish.
+    One of these stands for all of them, whatever the number that Locust was asked for.
     """
 
     abstract = True
-    fleet: ClassVar[Fleet | None] = None
-    """The run that new agents join."""
+    station: ClassVar[Station | None] = None
+    """Of the run that is on."""
 
     def __init__(self, environment: object) -> None:
         super().__init__(environment)
-        if self.fleet is None:
+        if self.station is None:
             raise HarnessError(
                 explain("agent", fault="no run has been prepared", remedy="running the scenario with locust -f")
             )
-        self._fleet: Fleet = self.fleet
-        self._index = self._fleet.enrol()
-        if self._index is not None:
-            agent_id = self._fleet.agent_ids[self._index]
-            path = PENDING_ROUTE.replace("{agent_id}", urllib.parse.quote(agent_id, safe=""))
-            self._agent_id = agent_id
-            self._pacing = AgentPacing(self._fleet.schedule, self._index)
-            self._connection = Connection(self._fleet.endpoint, self._fleet.tls)
-            self._request = self._fleet.endpoint.get_prefix(path)
-            self._left = False
+        self._station: Station = self.station
+        self._stop_asked = gevent.event.Event()
 
-    def on_start(self) -> None:
-        """Wait for the origin, and then for the first poll."""
-        self._fleet.wait_until_ready()
-        self.wait()  # type: ignore[no-untyped-call]  # Locust types some of its methods
-
-    def on_stop(self) -> None:
-        """Give the connection back."""
-        if self._index is not None:
-            self._connection.close()
-
-    def wait_time(self) -> float:
-        """Return how long to wait for the next poll [s]; for ever after the last one."""
-        fleet = self._fleet
-        if self._index is None or not fleet.running:
-            return _FOREVER_S
-        intended_s = self._pacing.next_intended_s()
-        if fleet.end_s is not None and intended_s >= fleet.end_s:
-            if not self._left:
-                self._left = True
-                fleet.left()
-            return _FOREVER_S
-        return max(0.0, intended_s - fleet.now_s())
+    def stop(self, force: bool = False) -> bool:  # noqa: FBT001, FBT002  # Locust's signature
+        """Take notice of Locust's wish; see `User.stop`."""
+        self._stop_asked.set()
+        return bool(super().stop(force))
 
     @task
     def poll(self) -> None:
-        """Send the poll that is due, if one is."""
-        fleet = self._fleet
-        intended_s = self._pacing.take(fleet.now_s(), end_s=fleet.end_s)
-        if intended_s is None:
-            # Woken a hair early: the loop's timer and the clock are two.
-            return
-        request_id = fleet.next_request_id()
-        exchange = Exchange(error=answers.INTERRUPTED)
-        start_s = fleet.now_s()
+        """Drive the agents until the run is over."""
+        self._station.drive(self._stop_asked)
+
+
+class _FleetRunner(Runner):
+    """What Locust's runners count and start, with one user for all agents of a class."""
+
+    _agents: ClassVar[dict[str, int]] = {}
+
+    @property
+    def user_classes_count(self) -> dict[str, int]:
+        """Users of each class: agents where they are agents."""
+        counts: dict[str, int] = super().user_classes_count
+        return {name: self._agents.get(name, count) for name, count in counts.items()}
+
+    @property
+    def user_count(self) -> int:
+        """Users and agents altogether."""
+        return sum(self.user_classes_count.values())
+
+    def spawn_users(self, user_classes_spawn_count: dict[str, int], wait: bool = False) -> Any:  # noqa: FBT001, FBT002  # Locust's signature
+        """Add agents, and the user that drives them with the first."""
+        real = {}
+        for name, count in user_classes_spawn_count.items():
+            if not self._is_fleet(name):
+                real[name] = count
+            elif count:
+                if not self._agents.get(name):
+                    real[name] = 1
+                self._agents[name] = self._agents.get(name, 0) + count
+        return super().spawn_users(real, wait)  # type: ignore[no-untyped-call]  # Locust types some of its methods
+
+    def stop_users(self, user_classes_stop_count: dict[str, int]) -> None:
+        """Take agents away, and the user that drives them with the last."""
+        real = {}
+        for name, count in user_classes_stop_count.items():
+            if not self._is_fleet(name):
+                real[name] = count
+            elif count and count >= self._agents.get(name, 0):
+                real[name] = 1
         try:
-            exchange = self._connection.exchange(
-                self._request + request_id.encode() + b"\r\n\r\n", timeout_s=self._timeout_s(start_s)
-            )
+            super().stop_users(real)
         finally:
-            # Also when the run's end kills this greenlet in mid-poll: it was sent, so it leaves a Sample.
-            self._keep(exchange, intended_s=intended_s, start_s=start_s, request_id=request_id)
+            for name, count in user_classes_stop_count.items():
+                if name in self._agents:
+                    self._agents[name] = max(0, self._agents[name] - count)
 
-    def _timeout_s(self, start_s: float) -> float:
-        """Return how long a poll may take: polls sent after the run's end get what is left of the time to stop."""
-        timeout_s = self._fleet.options.request_timeout_s
-        if self._fleet.end_s is None or start_s <= self._fleet.end_s:
-            return timeout_s
-        return max(0.001, self._fleet.end_s + timeout_s - start_s)
+    def _is_fleet(self, name: str) -> bool:
+        return issubclass(self.user_classes_by_name[name], PollingAgent)
 
-    def _keep(self, exchange: Exchange, *, intended_s: float, start_s: float, request_id: str) -> None:
-        end_s = self._fleet.now_s()
-        error, status = exchange.error, exchange.status
-        interrupted = error == answers.INTERRUPTED
-        if error is None and status is not None:
-            error = answers.judge_answer(status, exchange.body)
-        if exchange.retried:
-            self._fleet.retries += 1
-        sample = Sample(
-            agent=self._agent_id,
-            name=PENDING_ROUTE,
-            method="GET",
-            intended_start_s=intended_s,
-            start_s=round(start_s, 6),
-            end_s=round(end_s, 6),
-            status=status,
-            error=error,
-            bytes_in=len(exchange.body),
-            new_connection=None if interrupted else exchange.new_connection,
-            request_id=request_id,
-            server=exchange.server,
-        )
-        self._fleet.record(sample)
-        if interrupted:
-            return
-        # Locust's own tables show the same response time as ours: from the intended start.
-        self.environment.events.request.fire(
-            request_type="GET",
-            name=PENDING_ROUTE,
-            response_time=sample.response_time_s * _MS_PER_S,
-            response_length=sample.bytes_in,
-            response=None,
-            context={},
-            exception=None if error is None else PollError(error),
-            start_time=time.time() - sample.service_time_s,
-            url=self._fleet.options.host,
-        )
+
+class _LocalFleetRunner(_FleetRunner, LocalRunner):
+    """A run in one process."""
+
+
+class _WorkerFleetRunner(_FleetRunner, WorkerRunner):
+    """A worker's part of a run."""
+
+
+class FleetDispatcher(UsersDispatcher):
+    """
+    Deals all users out at once, and none while a fleet is at work.
+
+    A ramp of users is not what starts the agents: their schedule and shape are.
+    """
+
+    fleet_size: ClassVar[int | None] = None
+    """Agents of the run that is on; None between runs."""
+
+    def new_dispatch(
+        self, target_user_count: int, spawn_rate: float, user_classes: list[type[User]] | None = None
+    ) -> None:
+        """See `UsersDispatcher`."""
+        if self.fleet_size is not None and target_user_count != self.fleet_size:
+            _log.warning("the fleet of %d is complete and stays so while it runs", self.fleet_size)
+            target_user_count = self.fleet_size
+        at_once = float(max(spawn_rate, target_user_count, 1))
+        super().new_dispatch(target_user_count, at_once, user_classes)
+
+
+def adopt(environment: Any) -> None:
+    """
+    Make Locust's runner one that counts agents and starts one user for all of them.
+
+    Args:
+        environment: Locust's, before anything was started.
+    """
+    environment.dispatcher_class = FleetDispatcher
+    runner = environment.runner
+    runner.__class__ = {LocalRunner: _LocalFleetRunner, WorkerRunner: _WorkerFleetRunner}.get(
+        type(runner), type(runner)
+    )
+    if not isinstance(runner, MasterRunner):
+        runner._agents = {}

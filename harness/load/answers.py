@@ -1,6 +1,9 @@
 """What became of a poll: the closed set of errors, and what an answer says of itself. Pure."""
 
+import errno
 import re
+import socket
+import ssl
 
 import msgspec
 
@@ -50,6 +53,17 @@ ERROR_KINDS = frozenset(
 )
 """Every kind besides ``http-<status>``."""
 
+_LOCAL_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EACCES})
+_KINDS_BY_TYPE: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, DNS),
+    (ssl.SSLError, TLS),
+    (ConnectionRefusedError, CONNECTION_REFUSED),
+    (ConnectionResetError, CONNECTION_RESET),
+    (BrokenPipeError, CONNECTION_RESET),
+    (TimeoutError, TIMEOUT),
+)
+
 _DOCUMENT = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
 _MS_PER_S = 1000.0
 
@@ -61,6 +75,24 @@ _METRIC = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+def kind_of(fault: OSError) -> str:
+    """
+    Name what went wrong on the wire.
+
+    Args:
+        fault: raised by a socket, a look-up or TLS.
+
+    Returns:
+        One of `ERROR_KINDS`.
+    """
+    by_type = next((kind for kinds, kind in _KINDS_BY_TYPE if isinstance(fault, kinds)), None)
+    if by_type is not None:
+        return by_type
+    if fault.errno in _LOCAL_LIMITS:
+        return GENERATOR_LIMIT
+    return UNREACHABLE if fault.errno in _NO_ROUTE else OTHER
 
 
 def judge_answer(status: int, body: bytes) -> str | None:

@@ -34,6 +34,8 @@ class LoadOptions:
         warmup_s: first part, polled but left out of Locust's closing summary [s].
         agents_file: file with one agent id a line; None asks the target.
         agent_id_prefix: makes ids up as prefix and four digits; None asks the target.
+        keep_alive: whether a connection is kept between polls for as long as the target keeps it; False has each
+            poll ask for its close.
         scenario: what the agents do besides polling, and when they take part: a name of `harness.scenarios`.
         parameters: the scenario's own, every one of them.
         agents_path: where the target is asked for its agents.
@@ -59,6 +61,7 @@ class LoadOptions:
     warmup_s: float = 0.0
     agents_file: Path | None = None
     agent_id_prefix: str | None = None
+    keep_alive: bool = True
     scenario: str = DEFAULT_SCENARIO
     parameters: Values = field(default_factory=dict)
     agents_path: str = DEFAULT_AGENTS_PATH
@@ -96,7 +99,7 @@ def locust_command(options: LoadOptions) -> list[str]:
         UsageError: a run time that is no whole number of seconds.
     """
     command = [sys.executable, "-m", "locust", "--locustfile", str(scenario_kind(options.scenario).file)]
-    command += ["--headless", "--only-summary", "--exit-code-on-error", "0", "--loglevel", "INFO"]
+    command += ["--headless", "--only-summary", "--exit-code-on-error", "0", "--no-verdict", "--loglevel", "INFO"]
     command += ["--host", options.host, "--users", str(options.agents)]
     if options.run_time_s is not None:
         if options.run_time_s != math.floor(options.run_time_s) or options.run_time_s < 1:
@@ -119,6 +122,8 @@ def locust_command(options: LoadOptions) -> list[str]:
         command += ["--agents-file", str(options.agents_file)]
     if options.agent_id_prefix is not None:
         command += [f"--agent-id-prefix={options.agent_id_prefix}"]
+    if not options.keep_alive:
+        command += ["--keep-alive", "off"]
     return command + _target_arguments(options) + _scenario_arguments(options)
 
 

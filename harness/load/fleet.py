@@ -1,126 +1,184 @@
 """
-One run of a fleet: the schedule's clock, the agents' identities, the files. Knows gevent, not Locust.
+One process's part of a run: the clock, the engine that polls, and the way of its samples into a sink.
 
 ::
 
-    prepare_fleet ─▶ enrol … ─▶ begin (the origin) ─▶ record … ─▶ end_sending ─▶ finish
+    Fleet(plan, sink) ─▶ begin (the origin) ─▶ record … ─▶ end_sending ─▶ done ─▶ finish
 """
 
-import logging
+import gc
 import secrets
-import ssl
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
-from pathlib import Path
 
 import gevent
-import gevent.event
 import psutil  # type: ignore[import-untyped]  # publishes no types
 
-from harness.errors import HarnessError, explain
-from harness.load.command import LoadOptions
-from harness.load.discovery import Identities, identify_agents
-from harness.load.endpoint import Endpoint, parse_endpoint
-from harness.load.generator import PROBE_INTERVAL_S, GeneratorMeter
-from harness.load.recorder import FLUSH_INTERVAL_S, LineWriter
-from harness.load.tally import RunFacts, Tally, describe
-from harness.model import SCHEMA_VERSION, Sample, SampleHeader
+from harness.errors import HarnessError
+from harness.load.behaviour import Behaviour
+from harness.load.credentials import Destination
+from harness.load.endpoint import Endpoint
+from harness.load.engine import Engine
+from harness.load.generator import PROBE_INTERVAL_S, GarbageWatch, GeneratorMeter
+from harness.load.pacing import FleetPacing
+from harness.load.plan import Plan
+from harness.load.recorder import FLUSH_INTERVAL_S
+from harness.load.recording import Sink
+from harness.model import Sample
 from harness.rundir import RunDirectory
-from harness.schedule import Schedule
-
-_log = logging.getLogger("pollgauge")
-
-SCENARIO = "agent-polling"
 
 ORIGIN_DELAY_S = 0.2
-"""From "everyone is there" to the origin [s]: time for every agent to set its timer, so that none starts late."""
+"""From "everyone is there" to the origin [s]: time to set everything up, so that no poll starts late."""
+
+_KEEP_EVERY_S = 0.02
+_KEPT_AT_ONCE = 50
+"""Samples kept before polls get their turn: they take about half a millisecond."""
+
+Report = Callable[[Sample], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """
+    The agents that one process drives: every `of`-th, from number `rank` on.
+
+    Args:
+        rank: 0..of − 1.
+        of: number of processes.
+        worker: this one's name; None when it is alone.
+    """
+
+    rank: int = 0
+    of: int = 1
+    worker: str | None = None
+
+    def indices(self, agents: int) -> Sequence[int]:
+        """Return the indices of its agents in a fleet of so many."""
+        return range(self.rank, agents, self.of)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Greenlets:
+    """What runs beside the engine."""
+
+    all: list[gevent.Greenlet] = field(default_factory=list)
+
+    def kill(self) -> None:
+        gevent.killall(self.all)
+        self.all = []
 
 
 class Fleet:
     """
-    The state that all agents of a run share.
+    The agents of this process, at work.
 
     Args:
-        options: what was asked for.
-        endpoint: `options.host` in parts.
-        who: an id for each agent, and the warnings that stand in the header.
-        directory: where the files go.
-        on_fault: called once, from a greenlet of its own, when the samples can't be written any more.
+        plan: what to do.
+        destination: where to.
+        behaviour: what the scenario does besides polling.
+        sink: where records go.
+        directory: the run's folder; that of a worker holds nothing.
+        share: which agents are this process's.
+        report: told of each request that ended by itself, from a greenlet: Locust's own tables live on it.
+        on_fault: called once, from a greenlet, when the run can't go on: the sink is full, the engine broke.
     """
 
     def __init__(
         self,
-        options: LoadOptions,
+        plan: Plan,
         *,
-        endpoint: Endpoint,
-        who: Identities,
+        destination: Destination,
+        behaviour: Behaviour,
+        sink: Sink,
         directory: RunDirectory,
+        share: Share,
+        report: Report,
         on_fault: Callable[[HarnessError], None],
     ) -> None:
-        self.options = options
-        self.endpoint = endpoint
+        self.plan = plan
         self.directory = directory
-        self.schedule = make_schedule(options)
-        self.agent_ids = who.ids
-        self.warnings = who.warnings
-        self.end_s = options.run_time_s
+        self.share = share
+        self.end_s = plan.options.run_time_s
         """Polls meant for this instant or later are not sent [s since the origin]; None for no end."""
-        self.retries = 0
-        """Polls that were sent anew after an idle close."""
-        self.tally = Tally(warmup_s=options.warmup_s)
-        # One context for all: each would read the system's certificates again, 10 ms and half a megabyte.
-        self.tls = ssl.create_default_context() if endpoint.tls else None
-        self._samples = LineWriter(directory.samples)
-        self._ticks = LineWriter(directory.generator)
+        self._endpoint = behaviour.connects_to(destination.endpoint)
+        self._behaviour = behaviour
+        self._sink = sink
+        self._report = report
         self._on_fault = on_fault
         self._clock_origin_s: float | None = None
-        self._ready = gevent.event.Event()
-        self._left = 0
-        self._enrolled = count()
         self._request_ids = map(f"{secrets.token_hex(4)}-{{:06x}}".format, count())
-        self._workers: list[gevent.Greenlet] = []
+        self._waiting: deque[Sample] = deque()
+        self._greenlets = _Greenlets()
+        self._garbage = GarbageWatch(time.perf_counter)
+        self._finished = False
+        options = plan.options
+        self._engine = Engine(
+            agent_ids=plan.agent_ids,
+            mine=self.agent_indices,
+            pacing=FleetPacing(plan.schedule, plan.shape),
+            endpoint=self._endpoint if options.keep_alive else _closing(self._endpoint),
+            tls=destination.tls,
+            request_timeout_s=options.request_timeout_s,
+            keeps_connections=options.keep_alive,
+            behaviour=behaviour,
+            now_s=self.now_s,
+            next_request_id=self.next_request_id,
+            record=self.record,
+            on_fault=self.call_off,
+        )
 
     @property
     def running(self) -> bool:
         """Whether the origin has been set."""
         return self._clock_origin_s is not None
 
-    def enrol(self) -> int | None:
-        """Return the next agent's index; None when the fleet is complete."""
-        index = next(self._enrolled)
-        if index == self.schedule.agents:
-            _log.warning("the fleet of %d is complete and stays so while it runs: further users are idle", index)
-        return index if index < self.schedule.agents else None
+    @property
+    def agent_ids(self) -> tuple[str, ...]:
+        """The id of each agent of the whole fleet, by index."""
+        return self.plan.agent_ids
 
-    def begin(self) -> None:
-        """Set the origin a moment from now, write the header and let the agents go. Once."""
-        if self.running:
-            return
-        self._clock_origin_s = time.perf_counter() + ORIGIN_DELAY_S
-        origin = datetime.now(UTC) + timedelta(seconds=ORIGIN_DELAY_S)
-        self._samples.append(
-            SampleHeader(
-                schema_version=SCHEMA_VERSION,
-                origin_utc=origin.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-                host=self.options.host,
-                scenario=SCENARIO,
-                agents=self.schedule.agents,
-                interval_s=self.schedule.interval_s,
-                seed=self.schedule.seed,
-                phase_model=str(self.schedule.phase_model),
-                jitter_ratio=self.schedule.jitter_ratio,
-                warnings=self.warnings,
-            )
-        )
-        self._flush()
-        self._workers = [gevent.spawn(self._keep_flushing), gevent.spawn(self._watch_generator)]
-        self._ready.set()
+    @property
+    def agent_indices(self) -> Sequence[int]:
+        """The agents that this process drives: all of them, unless several processes share the run."""
+        return self.share.indices(self.plan.schedule.agents)
 
-    def wait_until_ready(self) -> None:
-        """Block the greenlet until the origin is set, or the run is called off."""
-        self._ready.wait()
+    @property
+    def endpoint(self) -> Endpoint:
+        """The target, as the agents connect to it."""
+        return self._endpoint
+
+    @property
+    def has_behaviour(self) -> bool:
+        """Whether the scenario does more than polling."""
+        return type(self._behaviour) is not Behaviour
+
+    @property
+    def retries(self) -> int:
+        """Polls that were sent anew after an idle close."""
+        return self._engine.retries
+
+    def begin(self, clock_origin_s: float) -> None:
+        """
+        Start the schedule. Once.
+
+        Args:
+            clock_origin_s: the run's origin [s, by `time.perf_counter` of this process], a moment from now.
+        """
+        self._clock_origin_s = clock_origin_s
+        # What is there by now stays: collections need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        self._garbage.start()
+        self._engine.start(end_s=self.end_s)
+        self._greenlets.all = [
+            gevent.spawn(self._keep_keeping),
+            gevent.spawn(self._keep_flushing),
+            gevent.spawn(self._watch_generator),
+        ]
+        self._behaviour.started(self)
 
     def now_s(self) -> float:
         """Return the present [s since the run's origin]; negative in the moment before it."""
@@ -129,146 +187,121 @@ class Fleet:
         return time.perf_counter() - self._clock_origin_s
 
     def next_request_id(self) -> str:
-        """Return an id that no other poll of this or another run carries."""
+        """Return an id that no other request of this or another run carries."""
         return next(self._request_ids)
 
     def record(self, sample: Sample) -> None:
-        """Keep one poll."""
-        self._samples.append(sample)
-        self.tally.add(sample)
+        """Keep a request: soon, and from a greenlet, so that this may be called on the hub."""
+        self._waiting.append(sample)
+
+    def keep(self, file: str, record: object) -> None:
+        """
+        Keep a record of another kind in the run's folder, wherever that is.
+
+        Args:
+            file: name of the file, such as ``pickups.jsonl``.
+            record: of `harness.model`.
+        """
+        self._sink.append(file, record)
+
+    def call_off(self, fault: HarnessError) -> None:
+        """End the run at once, as by an interrupt; the fault is the last word and gives the exit code."""
+        on_fault, self._on_fault = self._on_fault, _nobody
+        # Whoever is told may block, and this may be the hub.
+        gevent.spawn(on_fault, fault)
 
     def end_sending(self) -> None:
-        """Call the rest of the schedule off: nothing meant for later than now is sent. Once, by an interrupt."""
-        if self.running and (self.end_s is None or self.now_s() < self.end_s):
+        """Call the rest of the schedule off: nothing meant for later than now is sent."""
+        if not self.running:
+            self._engine.end(0.0)
+        elif self.end_s is None or self.now_s() < self.end_s:
             self.end_s = max(0.0, self.now_s())
-        self._ready.set()
-
-    def left(self) -> None:
-        """Note that an agent has sent its last poll."""
-        self._left += 1
+            self._engine.end(self.end_s)
 
     @property
-    def all_left(self) -> bool:
-        """Whether every agent has sent its last poll and has its answer."""
-        return self._left >= self.schedule.agents
+    def is_done(self) -> bool:
+        """Whether the end has come, and every poll has its answer."""
+        return bool(self._engine.done.is_set())
+
+    def wait_until_done(self) -> None:
+        """Block the greenlet until `is_done`."""
+        self._engine.done.wait()
 
     def flush(self) -> None:
-        """Write what is waiting, now."""
-        self._samples.flush()
-        self._ticks.flush()
+        """Pass on what is waiting, now."""
+        self._keep_waiting()
+        self._sink.flush()
 
-    def finish(self) -> str | None:
-        """
-        Close the files.
-
-        Returns:
-            A summary for people; None when the run never had an origin, in which case it leaves no file.
-        """
-        gevent.killall(self._workers)
-        self._samples.close()
-        self._ticks.close()
-        self._report_fault()
-        if not self.running:
-            if self.options.samples_dir is None:
-                self.directory.path.rmdir()
-            return None
-        warmup_s = self.options.warmup_s
-        end_s = max(warmup_s, self.now_s() if self.end_s is None else self.end_s)
-        return describe(
-            self.tally,
-            RunFacts(
-                agents=self.schedule.agents,
-                measured_s=end_s - warmup_s,
-                intended=self.schedule.count_between(warmup_s, end_s),
-                retries=self.retries,
-                samples=str(self.directory.samples),
-            ),
-        )
-
-    def _flush(self) -> None:
+    def finish(self) -> None:
+        """Break off what is in flight, and pass everything on; the sink stays open. Again is harmless."""
+        if self._finished:
+            return
+        self._finished = True
+        self._engine.abort()
+        self._behaviour.stopped()
+        self._greenlets.kill()
+        if self.running:
+            self._garbage.stop()
+            gc.unfreeze()
         self.flush()
-        self._report_fault()
 
-    def _report_fault(self) -> None:
-        fault = self._samples.fault or self._ticks.fault
-        if fault is not None:
-            on_fault, self._on_fault = self._on_fault, _nobody
-            on_fault(fault)
+    def _keep_waiting(self) -> None:
+        waiting, name = self._waiting, self.directory.samples.name
+        for _ in range(len(waiting)):
+            sample = waiting.popleft()
+            self._sink.append(name, sample)
+            self._report(sample)
+
+    def _keep_keeping(self) -> None:
+        waiting, name = self._waiting, self.directory.samples.name
+        while True:
+            gevent.sleep(_KEEP_EVERY_S)
+            while waiting:
+                for _ in range(min(len(waiting), _KEPT_AT_ONCE)):
+                    sample = waiting.popleft()
+                    self._sink.append(name, sample)
+                    self._report(sample)
+                gevent.sleep(0)
 
     def _keep_flushing(self) -> None:
         while True:
             gevent.sleep(FLUSH_INTERVAL_S)
-            self._flush()
+            self._sink.flush()
+            if self._sink.fault is not None:
+                self.call_off(self._sink.fault)
 
     def _watch_generator(self) -> None:
         process = psutil.Process()
+        engine = self._engine
         meter = GeneratorMeter(
             started_s=time.perf_counter(),
             # Finer than the operating system's own accounting, which psutil reads: that counts hundredths.
             cpu_s=time.process_time,
             rss_bytes=lambda: int(process.memory_info().rss),
+            worker=self.share.worker,
         )
+        missed = 0
         while True:
             due_s = time.perf_counter() + PROBE_INTERVAL_S
             gevent.sleep(PROBE_INTERVAL_S)
             now_s = time.perf_counter()
             meter.woke(due_s=due_s, now_s=now_s)
             if meter.tick_due(now_s):
-                self._ticks.append(meter.tick(now_s=now_s, t_s=self.now_s()))
+                tick = meter.tick(
+                    now_s=now_s,
+                    t_s=self.now_s(),
+                    start_lag_s=engine.take_worst_lag_s(),
+                    gc_pause_s=self._garbage.take_worst_s(),
+                    missed=engine.missed - missed,
+                    connections=engine.connections,
+                )
+                missed = engine.missed
+                self._sink.append(self.directory.generator.name, tick)
 
 
-def make_schedule(options: LoadOptions) -> Schedule:
-    """Return the schedule that the options describe; see `Schedule` for errors."""
-    return Schedule(
-        seed=options.seed,
-        agents=options.agents,
-        interval_s=options.interval_s,
-        phase_model=options.phase_model,
-        jitter_ratio=options.jitter_ratio,
-    )
-
-
-def prepare_directory(options: LoadOptions) -> RunDirectory:
-    """
-    Make the folder for the samples: the one asked for, or a new one named by the time.
-
-    Raises:
-        HarnessError: it can't be made or written.
-    """
-    path = options.samples_dir
-    if path is None:
-        path = Path("runs") / f"locust-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-    remedy = "another --samples-dir"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        reason = f"can't be made: {fault.strerror or fault}"
-        raise HarnessError(explain("folder", str(path), fault=reason, remedy=remedy)) from fault
-    directory = RunDirectory(path)
-    if directory.samples.exists() or directory.generator.exists():
-        raise HarnessError(explain("folder", str(path), fault="holds the samples of another run", remedy=remedy))
-    return directory
-
-
-def prepare_fleet(options: LoadOptions, *, on_fault: Callable[[HarnessError], None]) -> Fleet:
-    """
-    Do everything that can fail before the first poll.
-
-    Args:
-        options: what was asked for.
-        on_fault: see `Fleet`.
-
-    Returns:
-        The fleet, ready to enrol.
-
-    Raises:
-        UsageError: options that can't work.
-        HarnessError: no answer from the target, or a folder that can't be written. Nothing is left behind.
-    """
-    make_schedule(options)
-    endpoint = parse_endpoint(options.host)
-    who = identify_agents(options, endpoint)
-    return Fleet(options, endpoint=endpoint, who=who, directory=prepare_directory(options), on_fault=on_fault)
+def _closing(endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint whose requests ask for the close: then it is the target's port that is kept waiting."""
+    return replace(endpoint, headers=f"{endpoint.headers}Connection: close\r\n")
 
 
 def _nobody(fault: HarnessError) -> None:

@@ -8,8 +8,10 @@ The fleet's place in Locust's course of events.
     test_start                 web UI: the same, for each test that is started there
     spawning_complete          the origin: the schedule starts, whatever the spawning took
     test_stopping              at the run time's end: polls meant for before it are let finish
-    test_stop                  the files are closed
+    test_stop                  the files are closed, and the run is judged where somebody does
     quitting, quit             Ctrl-C and SIGTERM; our last words and exit code
+
+A worker has no files and prepares nothing: the master tells it what to do (`harness.load.distribution`).
 """
 
 import inspect
@@ -18,17 +20,31 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.event
 from locust import events
 from locust.main import main
+from locust.runners import MasterRunner, WorkerRunner
 
-from harness.errors import ExitCode, HarnessError, UsageError, explain
-from harness.load.agents import PollingAgent
-from harness.load.fleet import Fleet, prepare_fleet
+from harness.errors import HarnessError, UsageError, explain
+from harness.load import distribution
+from harness.load.agents import FleetDispatcher, PollingAgent, adopt
+from harness.load.behaviours import behaviour_for
+from harness.load.command import LoadOptions
+from harness.load.credentials import destination_of
+from harness.load.distribution import MasterRun, WorkerPart
 from harness.load.options import STOP_TIMEOUT_UNSET_S, add_options, read_options
-from harness.scenarios import DEFAULT_SCENARIO
+from harness.load.plan import Plan, make_plan, make_schedule, prepare_directory, raise_file_limit
+from harness.load.run import LocalRun, Run
+from harness.model import Sample
+from harness.processes import die_with_parent
+from harness.rundir import RunDirectory
+from harness.scenarios import DEFAULT_SCENARIO, scenario_kind
 
 INTERRUPTED_CODE = 130
 """What a shell calls a process that SIGINT ended."""
@@ -37,27 +53,41 @@ INTERRUPT_GRACE_S = 2.0
 """How long polls in flight may take to finish when a user or a signal ends the run [s]."""
 
 _STOP_SLACK_S = 1.0
+_WORKER_SLACK_S = 3.0
 _HOLD_STEP_S = 0.02
 _CLOCK_SLACK_S = 0.5
-_SETTLE_S = 0.05
+_MS_PER_S = 1000.0
+_PATHS = ("agents_file", "ca_file", "samples_dir")
 _log = logging.getLogger("pollgauge")
+
+Judge = Callable[[RunDirectory], tuple[int, str]]
+"""Judges a finished run: its folder → exit code, and words for people."""
+
+
+class PollError(Exception):
+    """A failed poll, by its kind, as Locust's own tables show it."""
 
 
 class Conductor:
     """
-    Prepares, begins and ends one fleet after another, as Locust's events say.
+    Prepares, begins and ends one run after another, as Locust's events say.
 
     Args:
         scenario: name of what the agents do, one of `harness.scenarios`.
+        judge: gives a run without a harness around it its exit code; None leaves that to Locust's own rule, which
+            is 1 for any failed request.
     """
 
-    def __init__(self, scenario: str = DEFAULT_SCENARIO) -> None:
+    def __init__(self, scenario: str = DEFAULT_SCENARIO, *, judge: Judge | None = None) -> None:
         self._scenario = scenario
-        self._fleet: Fleet | None = None
+        self._judge = judge
+        self._run: Run | None = None
         self._environment: Any = None
+        self._began = gevent.event.Event()
         self._prepared_before = False
         self._test_started_s = 0.0
         self._stop_at_once = False
+        self._holding = False
         self._signals = 0
         self._fault: HarnessError | None = None
         self._last_words: str | None = None
@@ -70,7 +100,6 @@ class Conductor:
         events.spawning_complete.add_listener(self.spawning_complete)
         events.test_stopping.add_listener(self.test_stopping)
         events.test_stop.add_listener(self.test_stop)
-        events.quitting.add_listener(self.quitting)
         events.quit.add_listener(self.quit)
 
     def add_options(self, parser: ArgumentParser, **_: object) -> None:
@@ -81,8 +110,14 @@ class Conductor:
         """Check what can be checked; headless, get ready for the run."""
         self._environment = environment
         options = environment.parsed_options
+        # After the runner's own listener, and the last is asked first: a run is brought to its end before the
+        # runner says goodbye to the others.
+        environment.events.quitting.add_listener(self.quitting)
+        adopt(environment)
+        PollingAgent.station = self
         try:
-            _refuse_distribution(options)
+            self._join_the_others()
+            distribution.spell_paths(options)
             if environment.stop_timeout == STOP_TIMEOUT_UNSET_S:
                 environment.stop_timeout = options.request_timeout_s + _STOP_SLACK_S
             gevent.signal_handler(signal.SIGINT, self._on_sigint)
@@ -92,10 +127,10 @@ class Conductor:
             # Locust asks for its own call stack when it stops, while our last polls are still to be sent. Its
             # first look resolves the path of every module: 40 ms in which nothing else runs. Later ones don't.
             inspect.stack()
-            if options.headless:
+            if options.headless and not self._is_worker:
                 self._prepare(agents=1 if options.num_users is None else options.num_users)
         except HarnessError as fault:
-            _say(str(fault))
+            self._say(str(fault))
             sys.exit(fault.exit_code)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED_CODE)
@@ -104,7 +139,7 @@ class Conductor:
         """Note the time; in the web UI, get ready for the run."""
         self._test_started_s = time.perf_counter()
         self._stop_at_once = False
-        if self._fleet is None:
+        if self._run is None and not self._is_worker:
             try:
                 self._prepare(agents=environment.runner.target_user_count)
             except HarnessError as fault:
@@ -115,8 +150,29 @@ class Conductor:
 
     def spawning_complete(self, **_: object) -> None:
         """Set the origin, the first time that everyone is there."""
-        if self._fleet is not None:
-            self._fleet.begin()
+        if self._run is not None and not self._is_worker:
+            self._run.begin()
+            self._began.set()
+
+    def drive(self, until: gevent.event.Event) -> None:
+        """
+        Be Locust's one user of this process; see `harness.load.agents.Station`.
+
+        Args:
+            until: set when Locust wants the user to stop.
+        """
+        while not self._began.wait(_HOLD_STEP_S):
+            if until.is_set():
+                return
+        run = self._run
+        if not isinstance(run, LocalRun | WorkerPart):
+            return
+        try:
+            run.fleet.wait_until_done()
+            until.wait()
+        finally:
+            # Also when Locust's patience is over and it kills this greenlet: what is in flight leaves its samples.
+            run.fleet.finish()
 
     def test_stopping(self, **_: object) -> None:
         """
@@ -125,66 +181,214 @@ class Conductor:
         Locust counts the run time from its own start, the schedule counts from the origin, which is later by what
         spawning took. And the last polls are given their time to finish, those owed by busy agents included.
         """
-        fleet = self._fleet
-        if fleet is None:
+        run = self._run
+        if run is None or self._holding:
             return
-        end_s = fleet.end_s
-        if end_s is None or not fleet.running or self._stop_at_once or not self._is_time_up(end_s):
-            fleet.end_sending()
-            # Agents that wake just now get to send their poll, before Locust takes them for idle and kills them.
-            gevent.sleep(_SETTLE_S)
-            return
-        self._stop_at_once = True
-        give_up_s = end_s + fleet.options.request_timeout_s + _STOP_SLACK_S
-        while not (fleet.all_left and fleet.now_s() >= end_s) and fleet.now_s() < give_up_s:
-            gevent.sleep(_HOLD_STEP_S)
-            if self._signals or self._fleet is not fleet:
-                # Interrupted while it waited: somebody else ends the run.
-                return
+        self._holding = True
+        try:
+            self._bring_to_its_end(run)
+        finally:
+            self._holding = False
 
     def test_stop(self, environment: Any, **_: object) -> None:
-        """Close the files; in the web UI, show the summary."""
-        fleet, self._fleet, PollingAgent.fleet = self._fleet, None, None
-        if fleet is None:
+        """Close the files and judge; in the web UI, show the summary."""
+        if self._holding:
+            # The last worker said goodbye while its lines were waited for: whoever waits closes the files.
             return
-        self._last_words = fleet.finish()
+        run, self._run = self._run, None
+        self._began.clear()
+        FleetDispatcher.fleet_size = None
+        if run is None:
+            return
+        self._last_words = run.finish()
+        if self._last_words is not None and self._fault is None:
+            self._give_verdict(run)
         if not environment.parsed_options.headless:
             self._show_last_words()
 
-    def quitting(self, **_: object) -> None:
+    def quitting(self, environment: Any, **_: object) -> None:
         """Cut a run short that still goes on: this is Ctrl-C or SIGTERM."""
-        if self._fleet is None:
+        if self._run is None:
             return
         self._stop_at_once = True
-        self._fleet.end_sending()
-        self._fleet.flush()
-        self._environment.stop_timeout = min(self._environment.stop_timeout, INTERRUPT_GRACE_S)
+        self._run.flush()
+        _log.info("Ending the run: polls in flight have %g s to finish", INTERRUPT_GRACE_S)
+        environment.stop_timeout = min(environment.stop_timeout, INTERRUPT_GRACE_S)
+        # Now, so that the verdict is there when Locust settles on its exit code.
+        self.test_stopping()
+        if not isinstance(environment.runner, MasterRunner):
+            environment.runner.stop()
+        elif self._run is not None:
+            environment.runner.quit()
 
     def quit(self, exit_code: int, **_: object) -> None:
         """Say our last words below Locust's tables; a fault of ours decides the exit code."""
         self._show_last_words()
-        if self._fault is not None:
-            _say(str(self._fault))
+        if self._fault is not None and not self._is_worker:
+            self._say(str(self._fault))
             if exit_code != self._fault.exit_code:
                 # The last samples could not be written, after Locust had settled on its code.
                 sys.exit(self._fault.exit_code)
 
+    @property
+    def _is_worker(self) -> bool:
+        return isinstance(self._environment.runner, WorkerRunner)
+
+    def _bring_to_its_end(self, run: Run) -> None:
+        slack_s = _STOP_SLACK_S
+        patience_s = run.plan.options.request_timeout_s
+        if isinstance(run, MasterRun):
+            slack_s += _WORKER_SLACK_S
+        end_s = run.end_s
+        if end_s is None or not run.running or self._stop_at_once or not self._is_time_up(end_s):
+            if self._stop_at_once:
+                patience_s = min(patience_s, INTERRUPT_GRACE_S)
+            run.end_sending(patience_s)
+            if not isinstance(run, MasterRun) or not run.running:
+                # Locust waits for its user, which waits for the polls in flight.
+                return
+            end_s = run.now_s()
+        self._stop_at_once = True
+        give_up_s = end_s + patience_s + slack_s
+        signals = self._signals
+        while not run.is_done and run.now_s() < give_up_s:
+            gevent.sleep(_HOLD_STEP_S)
+            if self._signals > signals or self._run is not run:
+                # Interrupted while it waited: somebody else ends the run.
+                return
+
+    def _join_the_others(self) -> None:
+        """Learn what master and workers have to say to each other."""
+        runner, options = self._environment.runner, self._environment.parsed_options
+        if self._is_worker:
+            if options.processes:
+                # Forked by a master that may be killed outright.
+                die_with_parent()
+            runner.register_message(distribution.CLOCK, lambda msg, **_: distribution.tell_time(msg, runner))
+            runner.register_message(distribution.PLAN, lambda msg, **_: self._take_part(msg.data), concurrent=True)
+            runner.register_message(
+                distribution.END, lambda msg, **_: self._end_sending(msg.data), concurrent=True
+            )
+        elif isinstance(runner, MasterRunner):
+            if scenario_kind(self._scenario).writes:
+                raise UsageError(
+                    explain(
+                        "option",
+                        "--processes" if options.processes else "--master",
+                        fault=f"the operators of {self._scenario} would work in each process",
+                        remedy="a single process, which drives thousands of agents",
+                    )
+                )
+            for kind, take in (
+                (distribution.CLOCK, MasterRun.take_clock),
+                (distribution.LINES, MasterRun.take_lines),
+                (distribution.LEFT, MasterRun.take_left),
+                (distribution.FAULT, MasterRun.take_fault),
+            ):
+                runner.register_message(kind, self._for_master(take))
+
+    def _for_master(self, take: Callable[[MasterRun, Any], None]) -> Callable[..., None]:
+        def listener(msg: Any, **_: object) -> None:
+            if isinstance(self._run, MasterRun):
+                take(self._run, msg)
+
+        return listener
+
     def _prepare(self, *, agents: int) -> None:
-        parsed = self._environment.parsed_options
+        runner, parsed = self._environment.runner, self._environment.parsed_options
         # A run time given in the web UI's form stays among the options for later runs that were given none: there,
         # the run has no end until Locust stops it.
         planned = parsed.headless or (parsed.autostart and not self._prepared_before)
         self._prepared_before = True
-        options = read_options(
-            parsed,
+        options = self._read_options(
+            agents=agents, run_time_s=float(parsed.run_time) if planned and parsed.run_time else None
+        )
+        make_schedule(options)
+        destination = destination_of(options)
+        plan = make_plan(options, destination)
+        if isinstance(runner, MasterRunner):
+            directory = prepare_directory(options)
+            self._run = MasterRun(plan, directory, runner=runner, on_fault=self._on_fault)
+        else:
+            plan = replace(plan, warnings=plan.warnings + self._allow_files(options, options.agents))
+            self._run = LocalRun(
+                plan,
+                prepare_directory(options),
+                destination=destination,
+                behaviour=behaviour_for(options, destination),
+                report=self._report,
+                on_fault=self._on_fault,
+            )
+        FleetDispatcher.fleet_size = options.agents
+        for warning in plan.warnings:
+            _log.warning("%s", warning)
+
+    def _take_part(self, msg: Any, **_: object) -> None:
+        """Begin a worker's part of a run, as the master has planned it."""
+        data: dict[str, Any] = msg.data
+        try:
+            ids = tuple(data["agent_ids"])
+            options = self._read_options(agents=len(ids), run_time_s=data["run_time_s"])
+            for warning in self._allow_files(options, len(ids) // data["of"] + 1):
+                _log.warning("%s", warning)
+            destination = destination_of(options)
+            self._run = WorkerPart(
+                data,
+                Plan(options=options, schedule=make_schedule(options), shape=options.shape, agent_ids=ids),
+                destination=destination,
+                behaviour=behaviour_for(options, destination),
+                runner=self._environment.runner,
+                report=self._report,
+            )
+        except HarnessError as fault:
+            distribution.send_fault(self._environment.runner, fault)
+            return
+        self._run.begin()
+        self._began.set()
+
+    def _take_end(self, msg: Any, **_: object) -> None:
+        if self._run is not None:
+            self._run.end_sending(msg.data["grace_s"])
+
+    def _read_options(self, *, agents: int, run_time_s: float | None) -> LoadOptions:
+        parsed = self._environment.parsed_options
+        # Locust carries them as text, see `spell_paths`.
+        paths = {name: Path(value) for name in _PATHS if (value := getattr(parsed, name)) is not None}
+        return read_options(
+            type(parsed)(**{**vars(parsed), **paths}),
             host=self._environment.host,
             agents=agents,
-            run_time_s=float(parsed.run_time) if planned and parsed.run_time else None,
+            run_time_s=run_time_s,
             scenario=self._scenario,
         )
-        self._fleet = PollingAgent.fleet = prepare_fleet(options, on_fault=self._on_fault)
-        for warning in self._fleet.warnings:
-            _log.warning(warning)
+
+    def _allow_files(self, options: LoadOptions, agents: int) -> tuple[str, ...]:
+        return raise_file_limit(agents) if options.keep_alive else ()
+
+    def _report(self, sample: Sample) -> None:
+        """Have Locust's own tables show a request: the same response time as ours, from the intended start."""
+        if sample.new_connection is None:
+            # Broken off by ourselves.
+            return
+        self._environment.events.request.fire(
+            request_type=sample.method,
+            name=sample.name,
+            response_time=sample.response_time_s * _MS_PER_S,
+            response_length=sample.bytes_in,
+            response=None,
+            context={},
+            exception=None if sample.error is None else PollError(sample.error),
+            start_time=time.time() - sample.service_time_s,
+            url=self._environment.host,
+        )
+
+    def _give_verdict(self, run: Run) -> None:
+        options = self._environment.parsed_options
+        if self._judge is None or self._is_worker or options.no_verdict:
+            return
+        code, words = self._judge(run.directory)
+        self._environment.process_exit_code = code
+        self._last_words = f"{self._last_words}\n{words}"
 
     def _is_time_up(self, run_time_s: float) -> bool:
         """Tell the run time's end from a stop by hand: it is when Locust's clock has run out."""
@@ -201,11 +405,11 @@ class Conductor:
         """
         Hand Ctrl-C to Locust's main greenlet.
 
-        Python would raise it in whichever greenlet runs just then: in the middle of a poll, or of a write.
+        Python would raise it in whichever greenlet runs just then: in the middle of a write.
         """
         self._signals += 1
-        if self._fleet is not None:
-            self._fleet.flush()
+        if self._run is not None:
+            self._run.flush()
         main = gevent.get_hub().parent
         gevent.kill(main, KeyboardInterrupt() if self._signals == 1 else SystemExit(INTERRUPTED_CODE))
 
@@ -214,6 +418,10 @@ class Conductor:
         if words is not None:
             sys.stderr.write(f"\n{words}\n")
             sys.stderr.flush()
+
+    def _say(self, text: str) -> None:
+        sys.stderr.write(f"{self._scenario}: {text}\n")
+        sys.stderr.flush()
 
 
 def run_directly(path: str, scenario: str = DEFAULT_SCENARIO) -> None:
@@ -232,23 +440,3 @@ def run_directly(path: str, scenario: str = DEFAULT_SCENARIO) -> None:
         parser_made.add_listener(Conductor(scenario).add_options)
     sys.argv[1:1] = ["-f", path]
     main()  # type: ignore[no-untyped-call]  # Locust types some of its functions
-
-
-def _refuse_distribution(options: Any) -> None:
-    if options.worker and options.processes:
-        # A child of the process that says why.
-        sys.exit(ExitCode.USAGE)
-    if options.master or options.worker or options.processes:
-        raise UsageError(
-            explain(
-                "option",
-                "--processes" if options.processes else "--master" if options.master else "--worker",
-                fault="the schedule and the samples belong to one process",
-                remedy="a single process, which drives thousands of agents",
-            )
-        )
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"agent-polling: {text}\n")
-    sys.stderr.flush()

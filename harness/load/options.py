@@ -104,6 +104,17 @@ def add_options(parser: argparse.ArgumentParser, scenario: str = DEFAULT_SCENARI
         metavar="<text>",
         help="Make agent ids up instead of asking the target: agent- gives agent-0001, agent-0002 ...",
     )
+    group.add_argument(
+        "--keep-alive",
+        choices=["server", "off"],
+        default="server",
+        help="Keep a connection between polls as long as the server does, or close it after each poll.",
+    )
+    group.add_argument(
+        "--no-verdict",
+        action="store_true",
+        help="Leave the exit code to Locust's own rule, which is 1 for any failed request, and judge nothing.",
+    )
     parser.add_argument_group("before the run").add_argument(
         "--dry-run", action="store_true", help="Say what would be sent where, and send nothing."
     )
@@ -168,6 +179,7 @@ def read_options(
         warmup_s=parsed.warmup_s,
         agents_file=parsed.agents_file,
         agent_id_prefix=parsed.agent_id_prefix,
+        keep_alive=parsed.keep_alive != "off",
         scenario=scenario,
         parameters=read_values(scenario, typed_values(parsed)),
         agents_path=check_agents_path(parsed.agents_path),

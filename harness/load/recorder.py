@@ -62,6 +62,19 @@ class LineWriter:
         if len(buffer) >= _BUFFER_BYTES:
             self.flush()
 
+    def append_lines(self, lines: bytes) -> None:
+        """
+        Put lines that are encoded already at the end of the file, soon.
+
+        Args:
+            lines: whole ones, each with its end.
+        """
+        if self._handle is None or self.fault is not None:
+            return
+        self._buffer += lines
+        if len(self._buffer) >= _BUFFER_BYTES:
+            self.flush()
+
     def flush(self) -> None:
         """Write what is waiting; look at `fault` afterwards."""
         handle = self._handle

@@ -1,17 +1,17 @@
 """The closing summary of a plain Locust run: a fold over its samples, and the text that shows it."""
 
-from array import array
+import math
 from collections import Counter
 from dataclasses import dataclass
 
-from harness.model import Sample
+from harness.model import PENDING_ROUTE, Sample
 from harness.units import format_count, format_duration
-from monitoring.histogram import nearest_rank
+from monitoring.histogram import Histogram, nearest_rank
 
 
 class Tally:
     """
-    Counts polls and keeps their times, eight bytes each, so that the quantiles are exact.
+    Counts polls and keeps their times in histograms: the same memory after a minute and after a week.
 
     Args:
         warmup_s: polls meant for earlier than this are left out [s since the run's origin].
@@ -20,26 +20,29 @@ class Tally:
     def __init__(self, *, warmup_s: float = 0.0) -> None:
         self._warmup_s = warmup_s
         self.sent = 0
+        self.extra = 0
         self.new_connections = 0
         self.errors: Counter[str] = Counter()
-        self.response_times_s = array("d")
-        self.service_times_s = array("d")
-        self.start_lags_s = array("d")
+        self.response_time = Histogram()
+        self.service_time = Histogram()
+        self.start_lag = Histogram()
 
     def add(self, sample: Sample) -> None:
-        """Take in one poll; a failed one took forever."""
-        if sample.intended_start_s < self._warmup_s:
+        """Take in one request; a failed poll took forever. Requests of other kinds than polls are passed over."""
+        if sample.intended_start_s < self._warmup_s or sample.name != PENDING_ROUTE:
             return
-        self.sent += 1
-        self.start_lags_s.append(sample.start_lag_s)
+        if sample.extra:
+            self.extra += 1
+        else:
+            self.sent += 1
+            self.start_lag.record(sample.start_lag_s)
         if sample.new_connection:
             self.new_connections += 1
         if sample.error is None:
-            self.response_times_s.append(sample.response_time_s)
-            self.service_times_s.append(sample.service_time_s)
+            self.response_time.record(sample.response_time_s)
+            self.service_time.record(sample.service_time_s)
         else:
             self.errors[sample.error] += 1
-            self.response_times_s.append(float("inf"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,8 @@ def describe(tally: Tally, facts: RunFacts) -> str:
     """
     Write the summary, a few lines without a newline at the end.
 
-    Quantiles are by nearest rank, and failed polls count as infinitely slow in the response time.
+    Quantiles are by nearest rank and within 0.8 % (`monitoring.histogram`); failed polls count as infinitely slow
+    in the response time.
     """
     failed = tally.errors.total()
     kinds = ", ".join(f"{kind} {count}" for kind, count in tally.errors.most_common())
@@ -74,10 +78,11 @@ def describe(tally: Tally, facts: RunFacts) -> str:
         f"{format_count(tally.sent)} of {format_count(facts.intended)} intended polls sent in "
         f"{format_duration(facts.measured_s)} by {format_count(facts.agents)} agents, "
         f"{format_count(facts.intended - tally.sent)} missed, {format_count(failed)} failed"
-        + (f" ({kinds})" if kinds else ""),
-        _times("response time", tally.response_times_s) + "  from the intended start, failures infinite",
-        _times("service time", tally.service_times_s) + "  from sending, answered polls only",
-        _times("start lag", tally.start_lags_s) + "  of this machine, or of agents still busy",
+        + (f" ({kinds})" if kinds else "")
+        + (f", {format_count(tally.extra)} extra polls" if tally.extra else ""),
+        _times("response time", tally.response_time, failed) + "  from the intended start, failures infinite",
+        _times("service time", tally.service_time) + "  from sending, answered polls only",
+        _times("start lag", tally.start_lag) + "  of this machine, or of agents still busy",
         f"{'connections':<14} {format_count(tally.new_connections)} opened"
         + (f", {format_count(facts.retries)} polls sent anew after an idle close" if facts.retries else ""),
         f"{'samples':<14} {facts.samples}",
@@ -85,20 +90,28 @@ def describe(tally: Tally, facts: RunFacts) -> str:
     return "\n".join(lines)
 
 
-def quantile_s(values: "array[float]", q: float) -> float | None:
+def quantile_s(times: Histogram, q: float, *, infinite: int = 0) -> float | None:
     """
     Return a quantile by nearest rank.
 
     Args:
-        values: in any order.
+        times: the finite ones.
         q: in (0, 1].
+        infinite: how many there are besides that took forever.
 
     Returns:
-        One of the values; None for no values.
+        Within 0.8 % of one of the values; None for no values.
     """
-    return sorted(values)[nearest_rank(q, len(values)) - 1] if values else None
+    n = times.n + infinite
+    if n == 0:
+        return None
+    rank = nearest_rank(q, n)
+    # A share of the finite ones that has the same rank among them.
+    return times.quantile((rank - 0.5) / times.n) if rank <= times.n else math.inf
 
 
-def _times(label: str, values: "array[float]") -> str:
-    shown = (f"p{q * 100:.0f} {format_duration(quantile_s(values, q)):>8}" for q in (0.5, 0.95, 0.99))
+def _times(label: str, times: Histogram, infinite: int = 0) -> str:
+    shown = (
+        f"p{q * 100:.0f} {format_duration(quantile_s(times, q, infinite=infinite)):>8}" for q in (0.5, 0.95, 0.99)
+    )
     return f"{label:<14} " + "  ".join(shown)

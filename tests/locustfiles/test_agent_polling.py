@@ -21,8 +21,8 @@ from harness.load.command import SCENARIO_FILE, LoadOptions, locust_command
 from harness.model import PENDING_ROUTE, ServerTiming
 from harness.rundir import RunDirectory, StoredSamples, read_samples, read_ticks
 from harness.schedule import Schedule
+from tests.harness.load.player import CERTIFICATE
 from tests.harness.load.polled import polled_server
-from tests.harness.load.test_connection import CERTIFICATE
 
 pytestmark = pytest.mark.slow
 
@@ -290,7 +290,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         while server.counts()["polls"] < 1:
             time.sleep(0.02)
         locust.process.send_signal(signal.SIGINT)
-        while "Shutting down" not in locust.log.read_text():
+        while "Ending the run" not in locust.log.read_text():
             time.sleep(0.02)
         locust.process.send_signal(signal.SIGINT)
         done = locust.end()
@@ -361,15 +361,6 @@ def test_a_full_disk_ends_the_run_with_one_line(tmp_path: Path) -> None:
             1,
             "target 'http://127.0.0.1:9': no answer: connection-refused; try starting it, or another --host",
         ),
-        # several processes would each have a part of the schedule
-        (
-            ("--host", "http://127.0.0.1:9", "--master"),
-            2,
-            (
-                "option '--master': the schedule and the samples belong to one process; "
-                "try a single process, which drives thousands of agents"
-            ),
-        ),
     ],
 )
 def test_what_cannot_work_is_told_in_one_line(
@@ -437,7 +428,8 @@ def test_a_target_is_verified_by_default(tmp_path: Path) -> None:
             del os.environ["SSL_CERT_FILE"]
     assert refused.code == 1
     assert refused.last_line == (
-        f"agent-polling: target '{server.url}': no answer: tls; try starting it, or another --host"
+        f"agent-polling: target '{server.url}': no answer: tls; try --ca-file with the authority's certificate, "
+        "or the name that the certificate is for"
     )
     assert errors(done.stored) == {None: 3}
 

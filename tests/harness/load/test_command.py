@@ -45,7 +45,7 @@ def options(**changed: object) -> LoadOptions:
 def test_builds_a_headless_locust_that_judges_nothing() -> None:
     assert locust_command(options()) == [
         *(sys.executable, "-m", "locust", "--locustfile", str(SCENARIO_FILE)),
-        *("--headless", "--only-summary", "--exit-code-on-error", "0", "--loglevel", "INFO"),
+        *("--headless", "--only-summary", "--exit-code-on-error", "0", "--no-verdict", "--loglevel", "INFO"),
         *("--host", "http://127.0.0.1:8000", "--users", "50", "--run-time", "70s"),
         *("--interval", "10.0", "--seed", "7", "--phase-model", "uniform", "--jitter", "0.0"),
         *("--request-timeout", "10.0", "--warmup", "0.0", "--samples-dir", "runs/x"),

@@ -8,7 +8,7 @@ from harness.errors import HarnessError
 from harness.load.command import LoadOptions
 from harness.load.discovery import Identities, identify_agents
 from harness.load.endpoint import parse_endpoint
-from harness.load.fleet import prepare_directory
+from harness.load.plan import prepare_directory
 from tests.harness.load.polled import polled_server
 
 MADE_UP = ("agent-0001", "agent-0002", "agent-0003")

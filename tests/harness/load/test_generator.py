@@ -1,6 +1,8 @@
 """The generator's own health, from wakes that the test invents."""
 
-from harness.load.generator import GeneratorMeter
+import gc
+
+from harness.load.generator import GarbageWatch, GeneratorMeter
 from harness.model import GeneratorTick
 
 
@@ -50,3 +52,49 @@ def test_a_wake_that_came_early_is_no_lag() -> None:
     meter = Machine().meter()
     meter.woke(due_s=100.5, now_s=100.4999)
     assert meter.tick(now_s=101.0, t_s=1.0).loop_lag_s == 0.0
+
+
+def test_a_tick_tells_what_it_is_told() -> None:
+    machine = Machine()
+    meter = GeneratorMeter(
+        started_s=100.0, cpu_s=lambda: machine.cpu_s, rss_bytes=lambda: machine.rss_bytes, worker="host/1"
+    )
+    tick = meter.tick(now_s=101.0, t_s=1.0, start_lag_s=0.002, gc_pause_s=0.0301, missed=3, connections=12)
+    assert tick == GeneratorTick(
+        t_s=1.0,
+        cpu_ratio=0.0,
+        loop_lag_s=0.0,
+        rss_bytes=1000,
+        start_lag_s=0.002,
+        gc_pause_s=0.0301,
+        missed=3,
+        connections=12,
+        worker="host/1",
+    )
+
+
+def test_the_longest_collection_is_kept_until_it_is_asked_for() -> None:
+    instants_s = iter([1.0, 1.25, 2.0, 2.5, 3.0, 3.125])
+    watch = GarbageWatch(lambda: next(instants_s))
+    for phase in ("start", "stop") * 2:
+        watch.collecting(phase, {})
+    assert watch.take_worst_s() == 0.5
+    watch.collecting("start", {})
+    watch.collecting("stop", {})
+    assert watch.take_worst_s() == 0.125
+    assert watch.take_worst_s() == 0.0
+
+
+def test_a_collection_is_noticed_while_it_is_watched() -> None:
+    """And one that had begun before is passed over: how long it took is not known."""
+    seconds = iter(range(100))
+    watch = GarbageWatch(lambda: float(next(seconds)))
+    watch.collecting("stop", {})
+    watch.start()
+    try:
+        gc.collect()
+    finally:
+        watch.stop()
+    assert watch.take_worst_s() >= 1.0
+    gc.collect()
+    assert watch.take_worst_s() == 0.0

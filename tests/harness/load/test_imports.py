@@ -6,7 +6,18 @@ import sys
 import pytest
 
 LIGHT = [
-    *("answers", "command", "endpoint", "generator", "identities", "options", "pacing", "recorder", "tally"),
+    *(
+        "answers",
+        "command",
+        "endpoint",
+        "engine_answer",
+        "generator",
+        "identities",
+        "options",
+        "pacing",
+        "recorder",
+        "tally",
+    ),
 ]
 
 

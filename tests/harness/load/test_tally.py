@@ -1,12 +1,13 @@
 """The closing summary of a plain run."""
 
-from array import array
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load.tally import RunFacts, Tally, describe, quantile_s
+from monitoring.histogram import Histogram, nearest_rank
 from tests.harness.load.test_recorder import sample
 
 FACTS = RunFacts(agents=50, measured_s=60.0, intended=300, retries=0, samples="runs/x/samples.jsonl")
@@ -51,7 +52,7 @@ def test_polls_meant_for_the_warmup_are_left_out() -> None:
     tally.add(sample(4, start_s=1.5, end_s=1.6))  # meant for 0.8 s, sent late
     tally.add(sample(5))  # meant for 1.0 s
     assert tally.sent == 1
-    assert len(tally.response_times_s) == 1
+    assert tally.response_time.n == 1
 
 
 def test_repeated_polls_are_told() -> None:
@@ -59,22 +60,50 @@ def test_repeated_polls_are_told() -> None:
     assert "connections    0 opened, 3 polls sent anew after an idle close" in describe(Tally(), facts)
 
 
+def test_extra_polls_are_told_apart() -> None:
+    """They are sent besides the schedule, so they count neither as sent nor against what was intended."""
+    tally = Tally()
+    tally.add(sample(1))
+    tally.add(sample(1, extra=True))
+    assert ", 0 failed, 1 extra polls\n" in describe(
+        tally, RunFacts(agents=1, measured_s=1.0, intended=1, retries=0, samples="x")
+    )
+
+
+def test_requests_that_are_no_polls_are_left_out() -> None:
+    tally = Tally()
+    tally.add(sample(1, name="/api/deployments", method="POST"))
+    assert (tally.sent, tally.response_time.n) == (0, 0)
+
+
 @pytest.mark.parametrize(
-    ("values", "q", "expected"),
+    ("values", "infinite", "q", "expected"),
     [
         # nearest rank: the least value that q of all do not exceed
-        ([3.0, 1.0, 2.0, 4.0], 0.5, 2.0),
-        ([1.0], 0.99, 1.0),
-        ([float(v) for v in range(1, 101)], 0.99, 99.0),
-        ([], 0.5, None),
+        ([1.0], 0, 0.99, 1.0),
+        # one failure of a hundred: p99 is the last answer, what is beyond took forever
+        ([1.0] * 99, 1, 0.99, 1.0),
+        ([1.0] * 99, 1, 1.0, math.inf),
+        ([1.0] * 98, 2, 0.99, math.inf),
+        # nothing but failures, and nothing at all
+        ([], 3, 0.5, math.inf),
+        ([], 0, 0.5, None),
     ],
 )
-def test_quantiles_are_by_nearest_rank(values: list[float], q: float, expected: float | None) -> None:
-    assert expected == quantile_s(array("d", values), q)
+def test_quantiles_are_by_nearest_rank(
+    values: list[float], infinite: int, q: float, expected: float | None
+) -> None:
+    assert expected == quantile_s(Histogram.of(values), q, infinite=infinite)
 
 
-@given(st.lists(st.floats(min_value=0, max_value=1e3), min_size=1), st.sampled_from([0.5, 0.95, 0.99, 1.0]))
-def test_a_quantile_is_one_of_the_values_and_leaves_the_right_share_below(values: list[float], q: float) -> None:
-    quantile = quantile_s(array("d", values), q)
-    assert quantile in values
-    assert sum(value <= quantile for value in values) >= q * len(values) - 1e-9
+@given(
+    st.lists(st.floats(min_value=1e-5, max_value=1e3), min_size=1),
+    st.integers(min_value=0, max_value=5),
+    st.sampled_from([0.5, 0.95, 0.99, 1.0]),
+)
+def test_a_quantile_is_the_ranks_value_within_the_histograms_error(
+    values: list[float], infinite: int, q: float
+) -> None:
+    every = sorted(values) + [math.inf] * infinite
+    expected = every[nearest_rank(q, len(every)) - 1]
+    assert quantile_s(Histogram.of(values), q, infinite=infinite) == pytest.approx(expected, rel=0.008)

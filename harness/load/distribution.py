@@ -1,0 +1,474 @@
+"""
+A run shared by several processes or machines, over Locust's own channel.
+
+::
+
+    master                                   worker (one of n)
+      compares the clocks       ─▶  ◀─         answers with its own
+      plan, rank, origin        ─▶             drives agents rank, rank + n, rank + 2n …
+      samples.jsonl, ticks      ◀─             lines, in batches; "left" after the last one
+      calls the rest off        ─▶
+
+There is one schedule, one origin and one file of samples, so one verdict. A worker that is gone leaves its polls
+unsent, which is what they count as.
+"""
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+import gevent.event
+import msgspec
+from locust.exception import RPCError
+
+from harness.errors import ExitCode, HarnessError
+from harness.load.behaviour import Behaviour
+from harness.load.credentials import Destination
+from harness.load.fleet import Fleet, Report, Share
+from harness.load.plan import Plan
+from harness.load.run import RecordedRun
+from harness.model import Sample
+from harness.rundir import RunDirectory
+
+_log = logging.getLogger("pollgauge")
+
+CLOCK = "pollgauge-clock"
+PLAN = "pollgauge-plan"
+LINES = "pollgauge-lines"
+LEFT = "pollgauge-left"
+END = "pollgauge-end"
+FAULT = "pollgauge-fault"
+
+_LEAST_DELAY_S = 0.5
+_DELAY_S_PER_AGENT = 1e-5
+_CLOCK_ROUNDS = 5
+_CLOCK_TIMEOUT_S = 2.0
+_TOLERATED_UNCERTAINTY_S = 0.01
+_WATCH_EVERY_S = 0.5
+_SETTLE_S = 0.5
+_BATCH_BYTES = 1 << 19
+_BACKLOG_BYTES = 1 << 25
+"""What a worker keeps while the master does not take it: about a quarter of a million samples."""
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Worker:
+    """One of several, as the master knows it."""
+
+    client: str
+    rank: int
+    name: str
+    agents: int
+    offset_s: float = 0.0
+    """Its clock minus ours."""
+    uncertainty_s: float = 0.0
+    left: bool = False
+    gone: bool = False
+    retries: int = 0
+
+
+class MasterRun(RecordedRun):
+    """
+    A run whose agents are driven by workers.
+
+    Args:
+        plan: what to do.
+        directory: where the files go.
+        runner: Locust's master.
+        on_fault: called once, from a greenlet, when the run can't go on.
+    """
+
+    def __init__(
+        self, plan: Plan, directory: RunDirectory, *, runner: Any, on_fault: Callable[[HarnessError], None]
+    ) -> None:
+        super().__init__(plan, directory)
+        self._end_s = plan.options.run_time_s
+        self._runner = runner
+        self._on_fault = on_fault
+        self._clock_origin_s: float | None = None
+        self._workers: dict[str, _Worker] = {}
+        self._answers: dict[str, list[tuple[float, float, float, str]]] = {}
+        self._answered = gevent.event.Event()
+        self._decoder = msgspec.json.Decoder(Sample)
+        self._watch: gevent.Greenlet | None = None
+
+    @property
+    def end_s(self) -> float | None:
+        """See `harness.load.run.Run`."""
+        return self._end_s
+
+    @property
+    def running(self) -> bool:
+        """See `harness.load.run.Run`."""
+        return self._clock_origin_s is not None
+
+    @property
+    def is_done(self) -> bool:
+        """See `harness.load.run.Run`."""
+        if not self.running:
+            return True
+        self._look_for_the_gone()
+        ended = self._end_s is not None and self.now_s() >= self._end_s
+        return all(worker.left or worker.gone for worker in self._workers.values()) and (
+            ended or not any(worker.left for worker in self._workers.values())
+        )
+
+    def now_s(self) -> float:
+        """See `harness.load.run.Run`."""
+        if self._clock_origin_s is None:
+            raise RuntimeError("the run has no origin yet")
+        return time.perf_counter() - self._clock_origin_s
+
+    def begin(self) -> None:
+        """See `harness.load.run.Run`. Blocks for as long as comparing the clocks takes."""
+        if self.running:
+            return
+        clients = self._runner.clients
+        names = [id_ for id_ in clients if clients[id_].state in {"ready", "spawning", "running"}]
+        names.sort(key=self._runner.get_worker_index)
+        for rank, id_ in enumerate(names):
+            share = Share(rank=rank, of=len(names))
+            self._workers[id_] = _Worker(
+                client=id_,
+                rank=rank,
+                name=f"{id_.rpartition('_')[0]}/{rank}",
+                agents=len(share.indices(self.plan.schedule.agents)),
+            )
+        self._compare_clocks()
+        delay_s = _LEAST_DELAY_S + _DELAY_S_PER_AGENT * self.plan.schedule.agents
+        clock_origin_s = self._clock_origin_s = self.write_header(delay_s, warnings=self._clock_warnings())
+        for worker in self._workers.values():
+            self._tell(worker, PLAN, self._plan_for(worker, clock_origin_s))
+        self._watch = gevent.spawn(self._keep_watching)
+
+    def end_sending(self, grace_s: float | None = None) -> None:
+        """See `harness.load.run.Run`."""
+        if self.running and (self._end_s is None or self.now_s() < self._end_s):
+            self._end_s = max(0.0, self.now_s())
+        for worker in self._workers.values():
+            if not worker.left:
+                self._tell(worker, END, {"grace_s": grace_s})
+
+    def flush(self) -> None:
+        """See `harness.load.run.Run`."""
+        self.recording.flush()
+
+    def finish(self) -> str | None:
+        """See `harness.load.run.Run`."""
+        end_s = None
+        if self.running:
+            end_s = self.now_s() if self._end_s is None else min(self._end_s, self.now_s())
+        if self._watch is not None:
+            self._watch.kill()
+        self.retries = sum(worker.retries for worker in self._workers.values())
+        words = self.close(end_s)
+        self._report_fault()
+        return words
+
+    def take_clock(self, msg: Any) -> None:
+        """Take a worker's answer to the question what time it is."""
+        self._answers.setdefault(msg.node_id, []).append(
+            (msg.data["sent_s"], msg.data["here_s"], time.perf_counter(), msg.data["boot"])
+        )
+        self._answered.set()
+
+    def take_lines(self, msg: Any) -> None:
+        """Take lines for a file; samples are counted."""
+        file, lines = msg.data["file"], msg.data["lines"]
+        self.recording.append_lines(file, lines)
+        if file == self.directory.samples.name:
+            for line in lines.splitlines():
+                self.recording.tally.add(self._decoder.decode(line))
+
+    def take_left(self, msg: Any) -> None:
+        """Take notice that a worker has sent its last poll and its last line."""
+        worker = self._workers.get(msg.node_id)
+        if worker is None:
+            return
+        worker.left, worker.retries = True, msg.data["retries"]
+        if msg.data["lost"]:
+            self.recording.note(
+                self.now_s(),
+                f"Worker {worker.name} could not deliver {msg.data['lost']} lines: they count as missed.",
+            )
+
+    def take_fault(self, msg: Any) -> None:
+        """Take a worker's reason to end the run."""
+        worker = self._workers.get(msg.node_id)
+        text = msg.data["text"] if worker is None else f"worker {worker.name}: {msg.data['text']}"
+        self._call_off(RemoteFaultError(text, msg.data["exit_code"]))
+
+    def _plan_for(self, worker: _Worker, clock_origin_s: float) -> dict[str, Any]:
+        return {
+            "agent_ids": list(self.plan.agent_ids),
+            "rank": worker.rank,
+            "of": len(self._workers),
+            "worker": worker.name,
+            "run_time_s": self.options.run_time_s,
+            "origin_s": clock_origin_s + worker.offset_s,
+        }
+
+    def _compare_clocks(self) -> None:
+        """Ask each worker the time, several times, and believe the quickest answer: it is off by half its way."""
+        for worker in self._workers.values():
+            for number in range(_CLOCK_ROUNDS):
+                self._answered.clear()
+                self._tell(worker, CLOCK, {"sent_s": time.perf_counter()})
+                deadline_s = time.perf_counter() + _CLOCK_TIMEOUT_S
+                while len(self._answers.get(worker.client, ())) <= number and time.perf_counter() < deadline_s:
+                    self._answered.wait(0.05)
+                    self._answered.clear()
+            answers = self._answers.get(worker.client)
+            if not answers:
+                worker.gone = True
+                continue
+            sent_s, here_s, back_s, boot = min(answers, key=lambda answer: answer[2] - answer[0])
+            if boot and boot == boot_id():
+                # The same machine, so the same clock: better known than it could be measured.
+                continue
+            worker.offset_s = here_s - (sent_s + back_s) / 2
+            worker.uncertainty_s = (back_s - sent_s) / 2
+
+    def _clock_warnings(self) -> tuple[str, ...]:
+        warnings = [
+            f"Worker {worker.name} did not answer when the run began: its {worker.agents} agents do not poll."
+            for worker in self._workers.values()
+            if worker.gone
+        ]
+        warnings += [
+            f"The clock of worker {worker.name} is known to {worker.uncertainty_s * 1e3:.0f} ms only: "
+            "its agents' phases are off by up to that."
+            for worker in self._workers.values()
+            if worker.uncertainty_s > _TOLERATED_UNCERTAINTY_S
+        ]
+        return tuple(warnings)
+
+    def _keep_watching(self) -> None:
+        while True:
+            gevent.sleep(_WATCH_EVERY_S)
+            self._look_for_the_gone()
+            self.recording.flush()
+            self._report_fault()
+
+    def _look_for_the_gone(self) -> None:
+        """Note the workers that Locust no longer hears of, though they had not finished."""
+        for worker in self._workers.values():
+            client = self._runner.clients.get(worker.client)
+            if worker.left or worker.gone or (client is not None and client.state != "missing"):
+                continue
+            worker.gone = True
+            text = (
+                f"Worker {worker.name} was lost at {self.now_s():.0f} s with its {worker.agents} agents: "
+                "their polls count as missed from then on."
+            )
+            _log.warning("%s", text)
+            self.recording.note(self.now_s(), text)
+
+    def _tell(self, worker: _Worker, kind: str, data: dict[str, Any]) -> None:
+        try:
+            self._runner.send_message(kind, data, client_id=worker.client)
+        except RPCError as fault:
+            _log.warning("worker %s can't be told: %s", worker.name, fault)
+
+    def _report_fault(self) -> None:
+        if self.recording.fault is not None:
+            self._call_off(self.recording.fault)
+
+    def _call_off(self, fault: HarnessError) -> None:
+        on_fault, self._on_fault = self._on_fault, _nobody
+        gevent.spawn(on_fault, fault)
+
+
+class ChannelSink:
+    """
+    A worker's way for its lines to the master: in batches, with a bounded backlog when none gets through.
+
+    Args:
+        send: sends a message's kind and data; raises `RPCError` when the master does not take it just now.
+    """
+
+    def __init__(self, send: Callable[[str, dict[str, Any]], None]) -> None:
+        self._send = send
+        self._encoder = msgspec.json.Encoder()
+        self._buffers: dict[str, bytearray] = {}
+        self.lost = 0
+        """Lines given up because the backlog was full."""
+
+    @property
+    def fault(self) -> HarnessError | None:
+        """None: what can't be delivered is counted."""
+        return None
+
+    def append(self, file: str, record: object) -> None:
+        """See `harness.load.recording.Sink`."""
+        buffer = self._buffers.setdefault(file, bytearray())
+        if len(buffer) > _BACKLOG_BYTES:
+            self.lost += 1
+            return
+        self._encoder.encode_into(record, buffer, -1)
+        buffer += b"\n"
+
+    def flush(self) -> None:
+        """See `harness.load.recording.Sink`."""
+        for file, buffer in self._buffers.items():
+            while buffer:
+                end = len(buffer) if len(buffer) <= _BATCH_BYTES else buffer.rfind(b"\n", 0, _BATCH_BYTES) + 1
+                # A line longer than a batch goes by itself.
+                end = end or buffer.find(b"\n") + 1
+                try:
+                    self._send(LINES, {"file": file, "lines": bytes(buffer[:end])})
+                except RPCError:
+                    # Kept for the next time.
+                    return
+                del buffer[:end]
+
+    def close(self) -> None:
+        """See `harness.load.recording.Sink`."""
+        self.flush()
+
+
+class WorkerPart:
+    """
+    A worker's part of a run.
+
+    Args:
+        data: the master's plan for it.
+        plan: makes the whole plan of the agents' ids and the run time.
+        destination: where to.
+        behaviour: what the scenario does besides.
+        runner: Locust's worker.
+        report: see `Fleet`.
+    """
+
+    def __init__(
+        self,
+        data: dict[str, Any],
+        plan: Plan,
+        *,
+        destination: Destination,
+        behaviour: Behaviour,
+        runner: Any,
+        report: Report,
+    ) -> None:
+        self.plan = plan
+        self.directory = RunDirectory(Path())
+        self._runner = runner
+        self._sink = ChannelSink(runner.send_message)
+        self._said_left = False
+        self._watch: gevent.Greenlet | None = None
+        self._origin_s: float = data["origin_s"]
+        self.fleet = Fleet(
+            plan,
+            destination=destination,
+            behaviour=behaviour,
+            sink=self._sink,
+            directory=self.directory,
+            share=Share(rank=data["rank"], of=data["of"], worker=data["worker"]),
+            report=report,
+            on_fault=self._tell_fault,
+        )
+
+    @property
+    def end_s(self) -> float | None:
+        """See `harness.load.run.Run`."""
+        return self.fleet.end_s
+
+    @property
+    def running(self) -> bool:
+        """See `harness.load.run.Run`."""
+        return self.fleet.running
+
+    @property
+    def is_done(self) -> bool:
+        """See `harness.load.run.Run`."""
+        return self.fleet.is_done
+
+    def now_s(self) -> float:
+        """See `harness.load.run.Run`."""
+        return self.fleet.now_s()
+
+    def begin(self) -> None:
+        """See `harness.load.run.Run`."""
+        self.fleet.begin(self._origin_s)
+        self._watch = gevent.spawn(self._leave_when_done)
+
+    def end_sending(self, grace_s: float | None = None) -> None:
+        """See `harness.load.run.Run`."""
+        self.fleet.end_sending()
+        if grace_s is not None and not self.is_done:
+            gevent.spawn_later(grace_s, self.finish)
+
+    def flush(self) -> None:
+        """See `harness.load.run.Run`."""
+        self.fleet.flush()
+
+    def finish(self) -> str | None:
+        """See `harness.load.run.Run`; the summary is the master's."""
+        self.fleet.finish()
+        self._say_left()
+        return None
+
+    def _leave_when_done(self) -> None:
+        self.fleet.wait_until_done()
+        # What a behaviour's own greenlets have just finished comes with it.
+        gevent.sleep(_SETTLE_S if self.fleet.has_behaviour else 0)
+        self.fleet.flush()
+        self._say_left()
+
+    def _say_left(self) -> None:
+        if not self._said_left:
+            self._said_left = True
+            self._send(LEFT, {"retries": self.fleet.retries, "lost": self._sink.lost})
+
+    def _tell_fault(self, fault: HarnessError) -> None:
+        self._send(FAULT, {"text": str(fault), "exit_code": int(fault.exit_code)})
+
+    def _send(self, kind: str, data: dict[str, Any]) -> None:
+        try:
+            self._runner.send_message(kind, data)
+        except RPCError as fault:
+            _log.warning("the master can't be told: %s", fault)
+
+
+def tell_time(msg: Any, runner: Any) -> None:
+    """Answer the master's question what time it is."""
+    runner.send_message(CLOCK, {"sent_s": msg.data["sent_s"], "here_s": time.perf_counter(), "boot": boot_id()})
+
+
+def boot_id() -> str:
+    """Return what tells this machine since it was started from all others; empty where the system has none."""
+    try:
+        return f"{socket.gethostname()}/{_BOOT_ID.read_text().strip()}"
+    except OSError:
+        return ""
+
+
+def spell_paths(parsed: Any) -> None:
+    """Turn the paths among Locust's options into text: it sends all of them to its workers, and can't send those."""
+    for name, value in vars(parsed).items():
+        if isinstance(value, Path):
+            setattr(parsed, name, str(value))
+
+
+class RemoteFaultError(HarnessError):
+    """What kept a worker from going on."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = ExitCode(exit_code)
+
+
+def send_fault(runner: Any, fault: HarnessError) -> None:
+    """Tell the master why a worker can't take part."""
+    runner.send_message(FAULT, {"text": str(fault), "exit_code": int(fault.exit_code)})
+
+
+def _nobody(fault: HarnessError) -> None:
+    """Take a fault that was reported already."""

@@ -1,0 +1,501 @@
+"""
+The engine: one process drives tens of thousands of agents, most of them idle, without a greenlet for any.
+
+::
+
+    heap of (intended start, agent) ─▶ a timer on gevent's hub ─▶ send ─▶ sockets ready ─▶ answer ─▶ Sample ─▶ heap
+
+Everything happens in callbacks on the hub, which may not block. An idle agent is one number in the heap, one in
+the pacing, its id, and its connection while the target keeps one.
+"""
+
+import heapq
+import logging
+import math
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gevent
+import gevent.event
+
+from harness.errors import HarnessError, explain
+from harness.load import answers
+from harness.load.behaviour import Behaviour
+from harness.load.endpoint import Endpoint
+from harness.load.engine_answer import AnswerReader, BadHttpError, ClosedEarlyError, TooLongError
+from harness.load.engine_link import Address, Link, Resolver
+from harness.load.engine_poller import Poller, make_poller
+from harness.load.pacing import FleetPacing
+from harness.model import PENDING_ROUTE, Sample
+
+_log = logging.getLogger("pollgauge")
+
+_US_PER_S = 1_000_000
+# An agent's index in the lower bits of a heap entry: a number compares faster than a pair and takes less room.
+_AGENT_BITS = 24
+_AGENT_MASK = (1 << _AGENT_BITS) - 1
+_LEAST_TIMEOUT_S = 0.001
+_MOST_SENT_AT_ONCE = 64
+_ENDINGS = (ClosedEarlyError, ConnectionResetError, BrokenPipeError)
+_BROKEN = (OSError, BadHttpError, TooLongError, ClosedEarlyError)
+
+
+class _Poll:
+    """A poll in flight."""
+
+    __slots__ = (
+        *("addresses", "agent", "connect_s", "deadline_s", "extra", "intended_s", "link", "new_connection"),
+        *("opened_s", "reader", "refused", "request", "request_id", "retried", "start_s"),
+    )
+
+    def __init__(self, agent: int, intended_s: float, *, extra: bool, start_s: float, deadline_s: float) -> None:
+        self.agent = agent
+        self.intended_s = intended_s
+        self.extra = extra
+        self.start_s = start_s
+        self.deadline_s = deadline_s
+        self.request = b""
+        self.request_id = ""
+        self.link: Link | None = None
+        self.reader: AnswerReader | None = None
+        """There from the first byte of the answer on."""
+        self.new_connection = False
+        self.retried = False
+        self.addresses: list[Address] = []
+        self.refused: OSError | None = None
+        self.opened_s = 0.0
+        self.connect_s: float | None = None
+
+
+class Engine:
+    """
+    Sends each poll at its time and keeps what became of it.
+
+    Args:
+        agent_ids: the id of each agent of the fleet, by index.
+        mine: indices of the agents that this process drives.
+        pacing: when each is to poll.
+        endpoint: where to.
+        tls: context for https, shared by all connections; None for http.
+        request_timeout_s: for one poll, from look-up to last byte [s].
+        keeps_connections: whether a connection may serve several polls.
+        behaviour: what the scenario does besides.
+        now_s: returns the present [s since the run's origin].
+        next_request_id: returns an id that no other poll carries.
+        record: takes each poll that was sent; called on the hub, must not block.
+        on_fault: called once when the engine itself breaks.
+        poller: made by `make_poller` unless a test brings its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        agent_ids: Sequence[str],
+        mine: Sequence[int],
+        pacing: FleetPacing,
+        endpoint: Endpoint,
+        tls: ssl.SSLContext | None,
+        request_timeout_s: float,
+        keeps_connections: bool,
+        behaviour: Behaviour,
+        now_s: Callable[[], float],
+        next_request_id: Callable[[], str],
+        record: Callable[[Sample], None],
+        on_fault: Callable[[HarnessError], None],
+        poller: Callable[[Callable[[int], None]], Poller] = make_poller,
+    ) -> None:
+        self.retries = 0
+        """Polls that were sent anew after an idle close."""
+        self._worst_lag_s = 0.0
+        self.done = gevent.event.Event()
+        """Set when every agent has sent its last poll and has its answer, and the end has come."""
+        self._agent_ids = agent_ids
+        self._mine = mine
+        self._pacing = pacing
+        self._endpoint = endpoint
+        self._tls = tls
+        self._timeout_s = request_timeout_s
+        self._keeps_connections = keeps_connections
+        self._behaviour = behaviour
+        self._asks_behaviour = type(behaviour).answered is not Behaviour.answered
+        self._now_s = now_s
+        self._next_request_id = next_request_id
+        self._record = record
+        self._on_fault = on_fault
+        self._end_s: float | None = None
+        self._heap: list[int] = []
+        self._extras: dict[int, float] = {}
+        self._in_flight: dict[int, _Poll] = {}
+        self._idle: dict[int, Link] = {}
+        self._links: dict[int, Link] = {}
+        self._loop = gevent.get_hub().loop
+        self._timer: Any = None
+        self._timer_for_s = math.inf
+        self._timer_due_s = math.inf
+        self._poller = poller(self._on_ready)
+        self._resolver = Resolver(endpoint)
+        self._running = False
+
+    @property
+    def missed(self) -> int:
+        """Polls that were skipped so far."""
+        return self._pacing.missed
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open just now."""
+        return len(self._links)
+
+    def take_worst_lag_s(self) -> float:
+        """Return the longest since this was last asked that a poll whose agent was free waited to be sent [s]."""
+        worst_s, self._worst_lag_s = self._worst_lag_s, 0.0
+        return worst_s
+
+    def start(self, *, end_s: float | None) -> None:
+        """
+        Begin: the clock runs, or will in a moment.
+
+        Args:
+            end_s: polls meant for then or later are not sent [s since the run's origin]; None for no end.
+        """
+        self._end_s = end_s
+        heap = self._heap
+        for agent in self._mine:
+            intended_s = self._pacing.next_intended_s(agent)
+            if intended_s is not None:
+                heap.append(_entry(intended_s, agent))
+        heapq.heapify(heap)
+        self._running = True
+        self._arm()
+
+    def end(self, end_s: float) -> None:
+        """Call off every poll meant for an instant or later; those in flight go on. [s since the run's origin]."""
+        if self._running:
+            self._end_s = end_s
+            self._arm()
+        else:
+            self.done.set()
+
+    def abort(self) -> None:
+        """Break off what is in flight, and close everything. Each poll so ended leaves an interrupted sample."""
+        self._running = False
+        for poll in list(self._in_flight.values()):
+            self._finish(poll, answers.INTERRUPTED)
+        self._stop_timer()
+        for link in list(self._links.values()):
+            self._close(link)
+        self._poller.close()
+        self.done.set()
+
+    # The clock
+
+    def _arm(self) -> None:
+        """Set the timer to what comes first: a poll, a time-out, or the end."""
+        if not self._running:
+            return
+        next_s = _instant_s(self._heap[0]) if self._heap else math.inf
+        if self._end_s is not None and next_s >= self._end_s:
+            next_s = math.inf
+            if not self._in_flight:
+                next_s = self._end_s
+        if self._in_flight:
+            next_s = min(next_s, next(iter(self._in_flight.values())).deadline_s)
+        if self._timer is not None and next_s == self._timer_for_s:
+            return
+        self._stop_timer()
+        if next_s == math.inf:
+            return
+        now_s = self._now_s()
+        # What should have been sent already has waited for its agent, not for us: lag counts from now.
+        self._timer_for_s, self._timer_due_s = next_s, max(next_s, now_s)
+        self._timer = self._loop.timer(self._timer_due_s - now_s)
+        self._timer.start(self._on_timer, update=True)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.stop()
+            timer.close()
+
+    def _on_timer(self) -> None:
+        self._stop_timer()
+        try:
+            now_s = self._now_s()
+            self._send_due(now_s)
+            self._time_out(now_s)
+            if self._end_s is not None and now_s >= self._end_s and not self._in_flight and not self._is_owed():
+                self._running = False
+                self.done.set()
+        except Exception as fault:  # noqa: BLE001  # the hub would print it and go on
+            self._break(fault)
+        self._arm()
+
+    def _is_owed(self) -> bool:
+        """Return whether a poll meant for before the end is still to be sent."""
+        return bool(self._heap) and self._end_s is not None and _instant_s(self._heap[0]) < self._end_s
+
+    def _send_due(self, now_s: float) -> None:
+        heap, end_s = self._heap, self._end_s
+        latest_s = now_s if end_s is None else min(now_s, math.nextafter(end_s, -math.inf))
+        due_s = self._timer_due_s
+        # Sockets get their turn after so many.
+        for _ in range(_MOST_SENT_AT_ONCE):
+            if not heap or _instant_s(heap[0]) > latest_s:
+                break
+            self._send_next(heapq.heappop(heap) & _AGENT_MASK)
+            self._worst_lag_s = max(self._worst_lag_s, self._now_s() - due_s)
+
+    def _time_out(self, now_s: float) -> None:
+        while self._in_flight:
+            # In the order of their starts, which is the order of their deadlines.
+            poll = next(iter(self._in_flight.values()))
+            if poll.deadline_s > now_s:
+                return
+            self._finish(poll, answers.TIMEOUT)
+
+    def _break(self, fault: Exception) -> None:
+        _log.error("the load engine broke", exc_info=fault)
+        self._running = False
+        self._on_fault(HarnessError(explain("load engine", fault=f"broke: {type(fault).__name__}: {fault}")))
+        self.done.set()
+
+    # One poll, from its time to its sample
+
+    def _send_next(self, agent: int) -> None:
+        """Send what an agent is due to send; nothing when it is early."""
+        now_s = self._now_s()
+        intended_s = self._pacing.take(agent, now_s, end_s=self._end_s)
+        extra_s = self._extras.pop(agent, None) if self._extras else None
+        if intended_s is None:
+            if extra_s is None:
+                self._wait(agent)
+                return
+            if extra_s > now_s:
+                self._extras[agent] = extra_s
+                self._wait(agent)
+                return
+            self._send(agent, extra_s, extra=True, now_s=now_s)
+            return
+        self._send(agent, intended_s, extra=False, now_s=now_s)
+
+    def _send(self, agent: int, intended_s: float, *, extra: bool, now_s: float) -> None:
+        poll = _Poll(agent, intended_s, extra=extra, start_s=now_s, deadline_s=self._deadline_s(now_s))
+        poll.request_id = self._next_request_id()
+        endpoint = self._endpoint
+        poll.request = endpoint.get_request(endpoint.pending_path(self._agent_ids[agent]), poll.request_id)
+        self._in_flight[agent] = poll
+        link = self._idle.pop(agent, None)
+        if link is None:
+            self._connect(poll)
+            return
+        link.poll, poll.link = poll, link
+        self._try(link, self._write)
+
+    def _deadline_s(self, start_s: float) -> float:
+        """Return when a poll is given up: those sent after the run's end get what is left of the time to stop."""
+        end_s = self._end_s
+        if end_s is None or start_s <= end_s:
+            return start_s + self._timeout_s
+        return max(start_s + _LEAST_TIMEOUT_S, end_s + self._timeout_s)
+
+    def _wait(self, agent: int) -> None:
+        """Put an agent back to wait for what it is to send next, if anything."""
+        next_s = self._pacing.next_intended_s(agent)
+        extra_s = self._extras.get(agent) if self._extras else None
+        if extra_s is not None:
+            next_s = extra_s if next_s is None else min(next_s, extra_s)
+        if next_s is not None:
+            heapq.heappush(self._heap, _entry(next_s, agent))
+
+    def _finish(self, poll: _Poll, error: str | None) -> None:
+        """Keep what became of a poll, and let its agent go on."""
+        end_s = self._now_s()
+        agent, reader, link = poll.agent, poll.reader, poll.link
+        del self._in_flight[agent]
+        status = None if reader is None else reader.status
+        body = b"" if reader is None else reader.body
+        if link is not None:
+            link.poll = poll.link = None
+            if error is None and reader is not None and reader.keeps and self._keeps_connections:
+                self._idle[agent] = link
+            else:
+                self._close(link)
+        interrupted = error == answers.INTERRUPTED
+        if error is None and status is not None:
+            error = answers.judge_answer(status, body)
+        self.retries += poll.retried
+        sample = Sample(
+            agent=self._agent_ids[agent],
+            name=PENDING_ROUTE,
+            method="GET",
+            intended_start_s=poll.intended_s,
+            start_s=round(poll.start_s, 6),
+            end_s=round(end_s, 6),
+            status=status,
+            error=error,
+            bytes_in=len(body),
+            new_connection=None if interrupted else poll.new_connection,
+            request_id=poll.request_id,
+            server=None if reader is None else reader.server,
+            extra=poll.extra,
+            connect_s=poll.connect_s,
+        )
+        self._record(sample)
+        if not interrupted:
+            self._go_on(agent, sample, body)
+
+    def _go_on(self, agent: int, sample: Sample, body: bytes) -> None:
+        if self._asks_behaviour:
+            extra_s = self._behaviour.answered(agent, sample, body)
+            if extra_s is None:
+                self._extras.pop(agent, None)
+            else:
+                self._extras[agent] = extra_s
+        link = self._idle.get(agent)
+        if link is not None and self._pacing.leaves_between(
+            agent, sample.intended_start_s, self._pacing.next_intended_s(agent)
+        ):
+            self._close(self._idle.pop(agent))
+        # A poll that is owed by now is found at the heap's top, and sent before anything else is waited for.
+        self._wait(agent)
+        self._arm()
+
+    # Its connection
+
+    def _connect(self, poll: _Poll) -> None:
+        poll.new_connection = True
+        poll.opened_s = self._now_s()
+
+        def take(found: tuple[Address, ...] | OSError) -> None:
+            if self._in_flight.get(poll.agent) is not poll:
+                # Timed out while the name was looked up.
+                return
+            if isinstance(found, OSError):
+                self._finish(poll, answers.kind_of(found))
+                return
+            poll.addresses = list(found)
+            poll.refused = None
+            self._connect_next(poll)
+
+        self._resolver.ask(take)
+
+    def _connect_next(self, poll: _Poll) -> None:
+        """Try the next of the target's addresses; without one the poll has failed."""
+        while poll.addresses:
+            family, address = poll.addresses.pop(0)
+            link: Link | None = None
+            try:
+                link = Link(poll.agent, family, self._tls, self._endpoint.host)
+                link.open(address)
+            except OSError as fault:
+                if link is not None:
+                    link.close()
+                poll.refused = poll.refused or fault
+                continue
+            link.poll, poll.link = poll, link
+            self._links[link.handle] = link
+            # Through at once, as connections within a machine are: that saves a turn of the loop.
+            self._try(link, self._write)
+            return
+        self._finish(poll, answers.UNREACHABLE if poll.refused is None else answers.kind_of(poll.refused))
+
+    def _on_ready(self, handle: int) -> None:
+        link = self._links[handle]
+        try:
+            if link.poll is None:
+                self._look_at_idle(link)
+            else:
+                self._try(link, self._step)
+        except Exception as fault:  # noqa: BLE001  # the hub would print it and go on
+            self._break(fault)
+
+    def _look_at_idle(self, link: Link) -> None:
+        """Give up a connection that the target has ended, or on which it says what nobody asked for."""
+        try:
+            if link.receive() is None:
+                return
+        except OSError:
+            # Broken off while idle is as good as ended: the next poll opens another.
+            pass
+        del self._idle[link.agent]
+        self._close(link)
+
+    def _try(self, link: Link, step: Callable[[Link], None]) -> None:
+        """Take a step with a connection in use, and see to what may break."""
+        try:
+            step(link)
+        except _BROKEN as fault:
+            self._broke(link, fault)
+            return
+        if self._links.get(link.handle) is link:
+            self._poller.watch(link.handle, link.interest)
+
+    def _step(self, link: Link) -> None:
+        poll: _Poll = link.poll
+        if not link.connected:
+            link.confirm()
+            if self._tls is not None:
+                link.flush()
+                link.receive()
+            if self._tls is None or link.connected:
+                self._write(link)
+            return
+        link.flush()
+        data = link.receive()
+        if data is None:
+            return
+        reader = poll.reader
+        if data == b"":
+            if reader is None:
+                raise ClosedEarlyError
+            reader.end()
+            self._finish(poll, None)
+            return
+        if reader is None:
+            reader = poll.reader = AnswerReader()
+        if reader.feed(data):
+            self._finish(poll, None)
+
+    def _write(self, link: Link) -> None:
+        poll: _Poll = link.poll
+        if link.send(poll.request) and poll.connect_s is None and poll.new_connection:
+            poll.connect_s = round(self._now_s() - poll.opened_s, 6)
+
+    def _broke(self, link: Link, fault: Exception) -> None:
+        poll: _Poll = link.poll
+        link.poll = poll.link = None
+        self._close(link)
+        if poll.reader is None and isinstance(fault, OSError) and poll.connect_s is None and poll.new_connection:
+            # Not even open: the target may have another address.
+            poll.refused = poll.refused or fault
+            self._connect_next(poll)
+            return
+        if poll.reader is None and not poll.new_connection and isinstance(fault, _ENDINGS):
+            # It was idle, and its end crossed the request on the wire: not one byte came.
+            poll.retried = True
+            self._connect(poll)
+            return
+        self._finish(poll, _kind_of(fault))
+
+    def _close(self, link: Link) -> None:
+        if self._links.pop(link.handle, None) is not None:
+            self._poller.forget(link.handle)
+        link.close()
+
+
+def _entry(instant_s: float, agent: int) -> int:
+    # The schedule's instants lie on whole microseconds, and come back from here unchanged.
+    return (round(instant_s * _US_PER_S) << _AGENT_BITS) | agent
+
+
+def _instant_s(entry: int) -> float:
+    return (entry >> _AGENT_BITS) / _US_PER_S
+
+
+def _kind_of(fault: Exception) -> str:
+    if isinstance(fault, OSError):
+        return answers.kind_of(fault)
+    if isinstance(fault, TooLongError):
+        return answers.TOO_LONG
+    return answers.CONNECTION_CLOSED if isinstance(fault, ClosedEarlyError) else answers.BAD_HTTP
