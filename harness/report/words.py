@@ -41,7 +41,9 @@ def plain(text: str, *, longest: int | None = None) -> str:
         text: from anywhere.
         longest: cut to this many characters, the last one an ellipsis; None to keep all.
     """
-    kept = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in text)
+    kept = text
+    if not text.isprintable():
+        kept = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in text)
     kept = _SPACES.sub(" ", kept).strip()
     return kept if longest is None or len(kept) <= longest else kept[: longest - 1] + "…"
 

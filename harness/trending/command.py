@@ -46,7 +46,7 @@ def add_trend_arguments(parser: argparse.ArgumentParser) -> None:
     accept = actions.add_parser(
         "accept",
         help="say that a change is wanted: the series starts anew at a run",
-        description="Say that a change is wanted: it fails nothing any more, and the series starts anew at the run.",
+        description="Say that a change is wanted: it fails nothing more, and the series starts anew at the run.",
     )
     accept.add_argument("series", metavar="SERIES", help="name of the series, * for any text")
     accept.add_argument("--run", required=True, metavar="ID", help="first run after the change")

@@ -67,7 +67,7 @@
       row("note", series.o.includes(i) ? "outlier: far from its own segment" : "");
       if (run.report) {
         make("dt", "report", list);
-        const link = make("a", pinned ? "open" : "click, or Enter, to open", make("dd", "", list));
+        const link = make("a", pinned ? "open" : "Enter opens it; click to hold", make("dd", "", list));
         link.href = run.report;
       }
     }

@@ -193,13 +193,20 @@ class RunAxis:
 
 
 def run_axis(
-    runs: Sequence[tuple[str, float, str]], *, by_time: bool, left: float, right: float, tick_room: float = 96.0
+    runs: Sequence[tuple[str, float]],
+    name: Callable[[str], str],
+    *,
+    by_time: bool,
+    left: float,
+    right: float,
+    tick_room: float = 96.0,
 ) -> RunAxis:
     """
     Place the runs along an axis.
 
     Args:
-        runs: id, instant [s since the Unix epoch] and short name of each, at least one, in their order.
+        runs: id and instant [s since the Unix epoch] of each, at least one, in their order.
+        name: from an id to what stands below a run.
         by_time: whether distances are times.
         left: where the axis begins.
         right: where it ends.
@@ -208,14 +215,14 @@ def run_axis(
     inner = max(4.0, 0.012 * (right - left))
     if by_time:
         return _time_axis(runs, left + inner, right - inner, tick_room)
-    return _order_axis(runs, left + inner, right - inner, tick_room)
+    return _order_axis(runs, name, left + inner, right - inner, tick_room=tick_room)
 
 
-def _time_axis(runs: Sequence[tuple[str, float, str]], left: float, right: float, tick_room: float) -> RunAxis:
-    first, last = min(at for _, at, _ in runs), max(at for _, at, _ in runs)
+def _time_axis(runs: Sequence[tuple[str, float]], left: float, right: float, tick_room: float) -> RunAxis:
+    first, last = min(at for _, at in runs), max(at for _, at in runs)
     if last - first < 1.0:
         middle = (left + right) / 2
-        places = {record: middle + 6.0 * (i - (len(runs) - 1) / 2) for i, (record, _, _) in enumerate(runs)}
+        places = {record: middle + 6.0 * (i - (len(runs) - 1) / 2) for i, (record, _) in enumerate(runs)}
         text = datetime.fromtimestamp(first, UTC).strftime("%Y-%m-%d %H:%M")
         return RunAxis(
             places=places,
@@ -233,21 +240,23 @@ def _time_axis(runs: Sequence[tuple[str, float, str]], left: float, right: float
     if len(ticks) < 2:
         ticks = [(first, _clock(first, "%Y-%m-%d")), (last, _clock(last, "%Y-%m-%d"))]
     return RunAxis(
-        places={record: place(at) for record, at, _ in runs},
+        places={record: place(at) for record, at in runs},
         ticks=tuple((place(at), text) for at, text in ticks),
         by_time=True,
-        gaps=tuple((place(a), place(b), what) for a, b, what in time_gaps([at for _, at, _ in runs])),
+        gaps=tuple((place(a), place(b), what) for a, b, what in time_gaps([at for _, at in runs])),
         of_time=lambda at_s: place(at_s) if first <= at_s <= last else None,
     )
 
 
-def _order_axis(runs: Sequence[tuple[str, float, str]], left: float, right: float, tick_room: float) -> RunAxis:
+def _order_axis(
+    runs: Sequence[tuple[str, float]], name: Callable[[str], str], left: float, right: float, *, tick_room: float
+) -> RunAxis:
     last = max(len(runs) - 1, 1)
     middle = (left + right) / 2
     xs = [middle] if len(runs) == 1 else [left + i / last * (right - left) for i in range(len(runs))]
     most = max(2, int((right - left) / tick_room))
     every = max(1, math.ceil(len(runs) / most))
-    times = [at for _, at, _ in runs]
+    times = [at for _, at in runs]
     sorted_times = times == sorted(times)
 
     def of_time(at_s: float) -> float | None:
@@ -258,8 +267,8 @@ def _order_axis(runs: Sequence[tuple[str, float, str]], left: float, right: floa
         return xs[i] if times[i] == at_s else (xs[i - 1] + xs[i]) / 2
 
     return RunAxis(
-        places={record: x for (record, _, _), x in zip(runs, xs, strict=True)},
-        ticks=tuple((xs[i], runs[i][2]) for i in range(0, len(runs), every)),
+        places={record: x for (record, _), x in zip(runs, xs, strict=True)},
+        ticks=tuple((xs[i], name(runs[i][0])) for i in range(0, len(runs), every)),
         by_time=False,
         gaps=(),
         of_time=of_time,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.history_model import Note, Point, SeriesTrend
-from harness.report.trend.axes import LOG_ABOVE, ValueAxis, run_axis, value_axis
+from harness.report.trend.axes import LOG_ABOVE, RunAxis, ValueAxis, run_axis, value_axis
 from harness.report.trend.board import ROW, Board
 from harness.report.trend.findings import draw_changes, draw_notes, flags_of, notes_within
 from harness.report.trend.ground import draw_ground, draw_heads, draw_key, draw_last_values
@@ -96,12 +96,7 @@ def lay_out(
     members = group.members
     wide = settings.width >= 600
     left, right = (74.0, settings.width - 136.0) if wide else (64.0, settings.width - 14.0)
-    along = run_axis(
-        run_order(members, runs or {}, by_time=settings.by_time),
-        by_time=settings.by_time,
-        left=left,
-        right=right,
-    )
+    along = axis_of(members, runs or {}, by_time=settings.by_time, left=left, right=right)
     shown_notes = notes_within(notes, along)
     flags = flags_of(members, along, left=left, right=settings.width - 6.0)
     rows = max((flag.place.row + 1 for flag in flags if flag.place is not None), default=0)
@@ -142,32 +137,45 @@ def lay_out(
     )
 
 
-def run_order(
-    members: Sequence[SeriesTrend], runs: Mapping[str, float], *, by_time: bool
-) -> list[tuple[str, float, str]]:
+def axis_of(
+    members: Sequence[SeriesTrend], runs: Mapping[str, float], *, by_time: bool, left: float, right: float
+) -> RunAxis:
     """
-    Return id, instant and short name of every run of a chart in one order, those without a value among them.
+    Return the axis of a chart's runs, those that left no value among them.
 
-    The order is that of the longest series; what only others have stands behind its neighbour there.
+    In order, the longest series decides; what only others have stands behind its neighbour there.
+
+    Args:
+        members: the chart's series.
+        runs: start of every run of the trend [s since the Unix epoch].
+        by_time: whether distances are times.
+        left: where the axis begins.
+        right: where it ends.
     """
     points = {point.record: point for judged in members for point in judged.series.points}
-    order: list[str] = []
+    order: list[tuple[str, float]] = []
     known: set[str] = set()
     for judged in sorted(members, key=lambda one: -len(one.series.points)):
-        after = 0
+        behind = 0
         for point in judged.series.points:
             if point.record in known:
-                after = order.index(point.record) + 1 if len(known) < len(points) else after
+                # Only a series with a run of its own needs to know where it is.
+                behind = order.index((point.record, point.at_s)) + 1 if len(known) < len(points) else behind
             else:
-                order.insert(after, point.record) if after < len(order) else order.append(point.record)
+                order.insert(behind, (point.record, point.at_s))
                 known.add(point.record)
-                after += 1
-    told = [(record, points[record].at_s, commit_text(points[record])) for record in order]
+                behind += 1
     lost = {record for judged in members for record in judged.series.left_out} - known
     for record in sorted(lost & runs.keys(), key=lambda one: runs[one]):
-        place = next((i for i, (_, at_s, _) in enumerate(told) if at_s > runs[record]), len(told))
-        told.insert(place, (record, runs[record], "–"))
-    return sorted(told, key=lambda run: run[1]) if by_time else told
+        place = next((i for i, (_, at_s) in enumerate(order) if at_s > runs[record]), len(order))
+        order.insert(place, (record, runs[record]))
+    if by_time:
+        order.sort(key=lambda run: run[1])
+
+    def name(record: str) -> str:
+        return commit_text(points[record]) if record in points else "–"
+
+    return run_axis(order, name, by_time=by_time, left=left, right=right)
 
 
 def value_axis_of(members: Sequence[SeriesTrend], settings: Settings, top: float, bottom: float) -> ValueAxis:

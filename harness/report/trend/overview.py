@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.report.trend.axes import RunAxis, ValueAxis, run_axis
-from harness.report.trend.chart import Settings, run_order, value_axis_of
+from harness.report.trend.axes import RunAxis, ValueAxis
+from harness.report.trend.chart import Settings, axis_of, value_axis_of
 from harness.report.trend.findings import flags_of
 from harness.report.trend.groups import Group
 from harness.report.trend.scene import Area, Item, Label, Line, Look, Marks, Scene, cut, moved, text_width
@@ -29,8 +29,7 @@ def cell(group: Group, settings: Settings) -> Scene:
     """
     members = group.members
     left, right, top, bottom = 2.0, CELL_WIDTH - 62.0, 48.0, CELL_HEIGHT - 8.0
-    runs = run_order(members, {}, by_time=settings.by_time)
-    along = run_axis(runs, by_time=settings.by_time, left=left, right=right)
+    along = axis_of(members, {}, by_time=settings.by_time, left=left, right=right)
     up = value_axis_of(members, settings, top, bottom)
     items: list[Item] = [*_heading(group), *_ground(up, left, right)]
     items += _stems(group, along, top, bottom)

@@ -180,7 +180,7 @@ def _part(
     return _ChartPart(
         slug=group.slug,
         title=group.title,
-        caption=chart_caption(group.members),
+        caption=chart_caption(group.members).replace(" %", "\N{NO-BREAK SPACE}%"),
         state=state_text(group.members[0] if found is None else found[0]),
         cell=_markup(scene_svg(cell(group, settings), book, kind="cell")),
         wide=_markup(scene_svg(wide.scene, book, kind="wide")),
@@ -268,7 +268,7 @@ def _change_row(judged: SeriesTrend, change: Change, slug: str) -> _ChangeRow:
         slug=slug,
         series=plain(judged.series.label),
         size=effect_text(change, unit),
-        interval=interval_clause(change.effect_interval).removeprefix(", "),
+        interval=interval_clause(change.effect_interval).removeprefix(", ").replace(" %", "\N{NO-BREAK SPACE}%"),
         before=value_of(change.before, unit),
         after=value_of(change.after, unit),
         where=where_text(judged.series, change),

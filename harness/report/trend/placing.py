@@ -75,24 +75,25 @@ def place_flags(
     # then passes beside those already placed.
     for i in sorted(range(len(wanted)), key=lambda i: -wanted[i][0]):
         x, width, short_width = wanted[i]
-        for short, room in ((False, width), (True, short_width)):
-            found = _row_for(x, room, [flag for flag in placed if flag is not None], (left, right), pad)
-            if found is not None:
-                placed[i] = Flag(x=x, left=found[0], right=found[0] + room, row=found[1], short=short)
-                break
+        others = [flag for flag in placed if flag is not None]
+        # To the right of the stem, else to the left of it; in few words only where the many have no room.
+        tries = [
+            (short, room, begin)
+            for short, room in ((False, width), (True, short_width))
+            for begin in (min(x - 4, right - room), x + 4 - room)
+            if begin >= left and begin + room <= right
+        ]
+        placed[i] = next(
+            (
+                flag
+                for short, room, begin in tries
+                for row in range(MOST_ROWS)
+                for flag in [Flag(x=x, left=begin, right=begin + room, row=row, short=short)]
+                if all(_apart(flag, other, pad) for other in others)
+            ),
+            None,
+        )
     return placed
-
-
-def _row_for(
-    x: float, width: float, others: Sequence[Flag], edges: tuple[float, float], pad: float
-) -> tuple[float, int] | None:
-    begin = max(edges[0], min(x - 4, edges[1] - width))
-    end = begin + width
-    for row in range(MOST_ROWS):
-        mine = Flag(x=x, left=begin, right=end, row=row, short=False)
-        if all(_apart(mine, other, pad) for other in others):
-            return begin, row
-    return None
 
 
 def _apart(mine: Flag, other: Flag, pad: float) -> bool:

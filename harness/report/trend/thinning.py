@@ -51,20 +51,24 @@ def thin_points(judged: SeriesTrend, xs: Sequence[float], *, left: float, right:
     for change in judged.changes:
         kept |= {max(change.index - 1, 0), change.index}
     extremes: dict[int, tuple[int, int]] = {}
+    scale = columns / (right - left)
+    values = [point.value for point in points]
     for i, x in enumerate(xs):
         if i in outliers:
             continue
-        column = min(columns - 1, max(0, int((x - left) / (right - left) * columns)))
-        least, most = extremes.get(column, (i, i))
-        extremes[column] = (
-            i if points[i].value < points[least].value else least,
-            i if points[i].value > points[most].value else most,
-        )
+        column = int((x - left) * scale)
+        pair = extremes.get(column)
+        if pair is None:
+            extremes[column] = (i, i)
+        elif values[i] < values[pair[0]]:
+            extremes[column] = (i, pair[1])
+        elif values[i] > values[pair[1]]:
+            extremes[column] = (pair[0], i)
     for pair in extremes.values():
         kept.update(pair)
     width = (right - left) / columns
     envelope = tuple(
-        (left + (column + 0.5) * width, points[least].value, points[most].value)
+        (left + (column + 0.5) * width, values[least], values[most])
         for column, (least, most) in sorted(extremes.items())
     )
     return Thinned(indices=tuple(sorted(kept)), envelope=envelope)

@@ -252,15 +252,19 @@ def trend_sentence(trend: Trend) -> str:
         return "There is no series to show."
     judged = [one for one in trend.series if one.not_judged is None]
     if not judged:
-        return f"None of {counted(len(trend.series), 'series').replace('seriess', 'series')} could be judged."
+        return f"Of {len(trend.series):,} series none could be judged."
     worse = [one for one in judged if any(change.fails for change in one.changes)]
     suspected = [one for one in judged if state_text(one).endswith("suspected")]
     rest = len(trend.series) - len(judged)
-    of_all = f"{len(judged)} judged series" if len(judged) != 1 else "the one judged series"
+    of_all = f"{len(judged)} judged series"
     if worse:
         named = names(plain(one.series.label, longest=60) for one in worse[:3])
         more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
-        lead = f"{len(worse)} of {of_all} became worse: {named}{more}."
+        lead = (
+            f"{named}{more} became worse, {len(worse)} of {of_all}."
+            if len(judged) > 1
+            else f"{named} became worse."
+        )
     else:
         lead = f"No confirmed regression in {of_all}."
     if suspected:
