@@ -1,13 +1,13 @@
 """The log files of a monitored service: which there are, and how lines get into them."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from monitoring.capture.context import current
 from monitoring.capture.hub import Hub
 from monitoring.logs.handler import LogFileHandler
-from monitoring.logs.lines import FORMS, format_query, format_request
+from monitoring.logs.lines import FORMS, format_queries, format_requests
 from monitoring.logs.writer import RotatingWriter
 from monitoring.model import Observation, QueryObservation
 from monitoring.settings import Settings
@@ -46,19 +46,19 @@ class LogFiles:
         """Have the hub write its lines here."""
         form = self._form
         if self._main is not None and self._settings.log_requests:
-            submit, slow_s = self._main.submit, self._settings.slow_request_s
+            submit, slow_s = self._main.submit_block, self._settings.slow_request_s
 
-            def log_request(observation: Observation) -> None:
-                submit(format_request(observation, slow_s=slow_s, form=form))
+            def log_requests(observations: Sequence[Observation]) -> None:
+                submit(format_requests(observations, slow_s=slow_s, form=form), len(observations))
 
-            hub.log_request = log_request
+            hub.log_requests = log_requests
         if self._queries is not None:
-            submit_query = self._queries.submit
+            submit_queries = self._queries.submit_block
 
-            def log_query(observation: QueryObservation) -> None:
-                submit_query(format_query(observation, form=form))
+            def log_queries(observations: Sequence[QueryObservation]) -> None:
+                submit_queries(format_queries(observations, form=form), len(observations))
 
-            hub.log_query = log_query
+            hub.log_queries = log_queries
 
     def install(self) -> None:
         """Take the application's own log records too, when settings want them."""

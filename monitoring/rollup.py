@@ -10,7 +10,9 @@ commutative, counts are exact, and distributions are histograms, never percentil
 beyond the bound everything goes to one key, `OVERFLOW`, and no count is lost.
 """
 
-from collections.abc import Iterable
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -64,21 +66,33 @@ class RouteRollup:
         self.query = Histogram()
         self.pool_wait = Histogram()
 
-    def record(self, observation: Observation) -> None:
-        """Count one request; its statements and waits are recorded beside it."""
-        self.n += 1
-        status = observation.status
-        self.by_status[status] = self.by_status.get(status, 0) + 1
-        if status >= 500:
-            self.server_errors += 1
-        elif status >= 400:
-            self.client_errors += 1
-        if observation.exception is not None:
-            self.count_exception(observation.exception)
-        self.response.record(observation.duration_s)
-        if observation.queries:
-            self.queries += observation.queries
-            self.database.record(observation.database_time_s)
+    def record(self, observations: Sequence[Observation]) -> None:
+        """
+        Count requests; their statements and waits are recorded beside them.
+
+        Raises:
+            ValueError, TypeError: a duration or status that is none; then nothing is counted.
+        """
+        statuses = Counter([one.status for one in observations])
+        server_errors = sum(count for status, count in statuses.items() if status >= 500)
+        client_errors = sum(count for status, count in statuses.items() if 400 <= status < 500)
+        worked = [one for one in observations if one.queries]
+        durations_s = [one.duration_s for one in observations]
+        if worked:
+            if not math.isfinite(sum(durations_s)):  # before the other histogram has changed
+                raise ValueError("duration: not finite")
+            self.database.record_many([one.database_time_s for one in worked])
+        self.response.record_many(durations_s)
+        self.n += len(observations)
+        self.server_errors += server_errors
+        self.client_errors += client_errors
+        for status, count in statuses.items():
+            self.by_status[status] = self.by_status.get(status, 0) + count
+        for one in worked:
+            self.queries += one.queries
+        for one in observations:
+            if one.exception is not None:
+                self.count_exception(one.exception)
 
     def count_exception(self, name: str, times: int = 1) -> None:
         """Count an exception by its class; only so many classes are told apart."""
@@ -136,16 +150,6 @@ class AgentRollup:
         self.errors = 0
         self.first_s: float | None = None
         self.last_s: float | None = None
-
-    def record(self, time_s: float, *, error: bool) -> None:
-        """Count one request that arrived at `time_s` [s since the epoch]."""
-        self.n += 1
-        if error:
-            self.errors += 1
-        if self.first_s is None or time_s < self.first_s:
-            self.first_s = time_s
-        if self.last_s is None or time_s > self.last_s:
-            self.last_s = time_s
 
     def merge(self, other: "AgentRollup") -> None:
         """Add everything of `other`."""
@@ -263,6 +267,21 @@ class Slot:
                 agent = OVERFLOW
             rollup = self.agents.setdefault(agent, AgentRollup())
         return rollup
+
+    def count_agents(self, observations: Sequence[Observation]) -> None:
+        """Count requests under the agents that they name."""
+        agents = self.agents
+        for one in observations:
+            if one.agent is not None:
+                agent = agents.get(one.agent) or self.agent(one.agent)
+                time_s = one.time_s
+                agent.n += 1
+                if one.status >= 400:
+                    agent.errors += 1
+                if agent.first_s is None or time_s < agent.first_s:
+                    agent.first_s = time_s
+                if agent.last_s is None or time_s > agent.last_s:
+                    agent.last_s = time_s
 
     def pool(self, engine: str) -> PoolRollup:
         """Return the rollup of an engine's pool, made when new."""

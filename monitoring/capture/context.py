@@ -7,9 +7,11 @@ run in the context of the task that made them.
 
 from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, final
 
 import msgspec
+
+from monitoring.model import Observation
 
 
 class Statement(msgspec.Struct, frozen=True, gc=False):
@@ -31,48 +33,84 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
     blocking: bool
 
 
-class RequestContext:
+class Work(msgspec.Struct, eq=False, gc=False):
+    """
+    What a request had databases do; made with the first of it.
+
+    Not looked at by the garbage collector either: it holds lists of statements and numbers.
+    """
+
+    statements: list[Statement] = msgspec.field(default_factory=list)
+    waits: list[float] = msgspec.field(default_factory=list)
+    """How long it waited for connections, one for each checkout [s]."""
+    driver_s: float = 0.0
+    """Commits, rollbacks and spilled statements [s]: database time beside that of `statements`."""
+    spilled_n: int = 0
+    spilled_wait_s: float = 0.0
+
+    @property
+    def queries(self) -> int:
+        """Statements sent."""
+        return self.spilled_n + len(self.statements)
+
+    @property
+    def database_s(self) -> float:
+        """Time in database calls [s]."""
+        return self.driver_s + sum([one.duration_s for one in self.statements])
+
+    @property
+    def pool_wait_s(self) -> float:
+        """Time spent waiting for connections [s]."""
+        return self.spilled_wait_s + sum(self.waits)
+
+
+@final
+class Worked(msgspec.Struct, frozen=True, gc=False):
+    """
+    A request that is over and had databases do something, as it waits to be recorded; others are an `Observation`.
+
+    Args:
+        observation: the request.
+        work: what it had done.
+        offset_s: what turns its monotonic times into wall-clock times [s].
+    """
+
+    observation: Observation
+    work: Work
+    offset_s: float = 0.0
+
+
+class RequestContext(msgspec.Struct, eq=False):
     """
     Time and statements of one request, gathered while it runs.
 
-    A plain class whose defaults stand on the class: setting few attributes is what makes it cheap to build.
+    A struct, because one is made for every request, and C sets its fields. Not frozen: things gather here.
     """
 
+    hub: Any
+    """The `Hub` that it is handed in to."""
+    request_id: str
+    scope: MutableMapping[str, Any]
+    """Its scope until it is over; then an empty one."""
+    time_s: float
+    start_s: float
+    root_path: str
+    """What `scope` had before routing."""
     route: str | None = None
     """Route template; known once the request has been recorded."""
-    driver_s = 0.0
-    """Commits, rollbacks and spilled statements [s]: database time beside that of `statements`."""
-    spilled_n = 0
-    spilled_wait_s = 0.0
-    done = False
+    work: Work | None = None
+    """What it had databases do; None for nothing yet."""
+    done: bool = False
     """Set when the request is over; whatever comes later (background tasks) is recorded by itself."""
-
-    def __init__(
-        self, hub: object, request_id: str, scope: MutableMapping[str, Any], time_s: float, start_s: float
-    ) -> None:
-        self.hub = hub
-        self.request_id = request_id
-        self.scope = scope
-        self.time_s = time_s
-        self.start_s = start_s
-        self.root_path: str = scope.get("root_path", "")
-        self.statements: list[Statement] = []
-        self.waits: list[float] = []
 
     def wall_s(self, monotonic_s: float) -> float:
         """Return the wall clock's time of an instant during the request [s since the epoch]."""
         return self.time_s + (monotonic_s - self.start_s)
 
-    def database_s(self) -> float:
-        """Return the time in database calls so far [s]."""
-        total = self.driver_s
-        for statement in self.statements:
-            total += statement.duration_s
-        return total
-
-    def pool_wait_s(self) -> float:
-        """Return the time spent waiting for connections so far [s]."""
-        return self.spilled_wait_s + sum(self.waits)
+    def begin_work(self) -> Work:
+        """Return what it has databases do, for the first time."""
+        self.work = work = Work()
+        return work
 
 
 current: ContextVar[RequestContext | None] = ContextVar("monitoring_request", default=None)

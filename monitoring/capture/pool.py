@@ -10,6 +10,7 @@ the documented events see everything but the wait.
 
 import threading
 from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AssertionPool, Pool, QueuePool, SingletonThreadPool
 
 from monitoring.capture.context import RequestContext, current
-from monitoring.capture.hub import Hub, logger
+from monitoring.capture.hub import Hub, Item, logger
 from monitoring.capture.routes import route_template
 from monitoring.capture.sites import Site, call_site, describe
 from monitoring.model import Holder, PoolState
@@ -28,43 +29,45 @@ _INFO_KEY = "monitoring.hold"
 _MAX_HOLDERS = 50
 
 
-class _Hold:
-    """One connection that somebody has."""
+class _Hold(Item, msgspec.Struct, eq=False):
+    """One connection that somebody has; when it has come back it waits to be recorded."""
 
-    __slots__ = ("context", "leaked", "site", "start_s")
+    capture: "PoolCapture"
+    asked_s: float
+    start_s: float
+    held: int
+    """Connections in use when it was handed out, this one included."""
+    site: Site | None
+    context: RequestContext | None
+    end_s: float = 0.0
+    leaked: bool = False
+    counted: bool = False
+    """Whether handing it out has been recorded."""
 
-    def __init__(self, start_s: float, site: Site | None, context: RequestContext | None) -> None:
-        self.start_s = start_s
-        self.site = site
-        self.context = context
-        self.leaked = False
+    @classmethod
+    def process_all(cls, items: Sequence["_Hold"], hub: Hub) -> None:
+        """Record them."""
+        by_capture: dict[PoolCapture, list[_Hold]] = {}
+        for item in items:
+            by_capture.setdefault(item.capture, []).append(item)
+        for capture, holds in by_capture.items():
+            try:
+                capture.count(holds, returned=True)
+            except Exception as error:  # noqa: BLE001  # one pool must not cost the others
+                hub.fault(error)
 
 
-class _Taken(msgspec.Struct, frozen=True, gc=False):
-    """Somebody asked for a connection, and got one unless `timed_out` is told; waits to be recorded."""
+class _Failed(Item, msgspec.Struct, frozen=True, gc=False):
+    """Somebody asked for a connection and got none; waits to be recorded."""
 
     capture: "PoolCapture"
     at_s: float
     wait_s: float
-    held: int
-    """Connections in use, this one included; 0 when none was handed out."""
     timed_out: bool
 
     def process(self, hub: Hub) -> None:  # noqa: ARG002  # the queue's signature
         """Record it."""
-        self.capture.count_taken(self.at_s, self.wait_s, self.held, timed_out=self.timed_out)
-
-
-class _Returned(msgspec.Struct, frozen=True, gc=False):
-    """A connection came back; waits to be recorded."""
-
-    capture: "PoolCapture"
-    at_s: float
-    held_s: float
-
-    def process(self, hub: Hub) -> None:  # noqa: ARG002  # the queue's signature
-        """Record it."""
-        self.capture.count_returned(self.at_s, self.held_s)
+        self.capture.count_failed(self.at_s, self.wait_s, timed_out=self.timed_out)
 
 
 class PoolCapture:
@@ -173,10 +176,12 @@ class PoolCapture:
                 if context.hub is not hub:
                     context = None
                 elif not context.done:
-                    context.waits.append(now_s - asked_s)
-            hold = record_info[_INFO_KEY] = _Hold(now_s, call_site(), context)
+                    (context.work or context.begin_work()).waits.append(now_s - asked_s)
+            # Nothing is handed in before it comes back, or stays out for a second: see `flush`.
+            hold = _Hold(self, asked_s, now_s, 0, call_site(), context)
             self._holds.add(hold)
-            hub.put(_Taken(self, now_s, now_s - asked_s, len(self._holds), False))  # noqa: FBT003  # hot path
+            hold.held = len(self._holds)
+            record_info[_INFO_KEY] = hold
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the connection
             hub.fault(fault)
 
@@ -188,8 +193,8 @@ class PoolCapture:
             now_s = hub.monotonic_s()
             context = current.get()
             if context is not None and context.hub is hub and not context.done:
-                context.waits.append(now_s - asked_s)
-            hub.put(_Taken(self, now_s, now_s - asked_s, 0, isinstance(error, PoolTimeoutError)))
+                (context.work or context.begin_work()).waits.append(now_s - asked_s)
+            hub.put(_Failed(self, now_s, now_s - asked_s, isinstance(error, PoolTimeoutError)))
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not hide the real one
             hub.fault(fault)
 
@@ -201,34 +206,47 @@ class PoolCapture:
             if hold is None:
                 return
             self._holds.discard(hold)
-            now_s = hub.monotonic_s()
-            hub.put(_Returned(self, now_s, now_s - hold.start_s))
+            hold.end_s = hub.monotonic_s()
+            hold.context = None  # it leads to the scope, and this waits
+            hub.put(hold)
             if hold.leaked:
                 logger.warning(
                     "pool %s: the connection taken at %s came back after %.1f s",
                     self.name,
                     describe(hold.site),
-                    now_s - hold.start_s,
+                    hold.end_s - hold.start_s,
                 )
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not keep the connection out
             hub.fault(fault)
 
-    def count_taken(self, at_s: float, wait_s: float, held: int, *, timed_out: bool) -> None:
-        """Record what `got` or `failed` saw at `at_s` by the monotonic clock [s]."""
+    def count(self, holds: Iterable[_Hold], *, returned: bool) -> None:
+        """Record that these were handed out, unless that has been done, and that they came back if they did."""
+        waits: dict[int, list[float]] = {}
+        times: dict[int, list[float]] = {}
+        peaks: dict[int, int] = {}
+        offset_s = self._hub.wall_s() - self._hub.monotonic_s()
         with self._lock:
-            rollup = self._at(self._second_of(at_s))
-            rollup.wait.record(wait_s)
-            rollup.peak = max(rollup.peak, held)
-            rollup.timeouts += timed_out
+            for hold in holds:
+                if not hold.counted:
+                    hold.counted = True
+                    second = int(hold.start_s + offset_s)
+                    waits.setdefault(second, []).append(hold.start_s - hold.asked_s)
+                    peaks[second] = max(peaks.get(second, 0), hold.held)
+                if returned:
+                    times.setdefault(int(hold.end_s + offset_s), []).append(hold.end_s - hold.start_s)
+            for second in sorted(waits.keys() | times.keys()):
+                rollup = self._at(second)
+                rollup.wait.record_many(waits.get(second, ()))
+                rollup.hold.record_many(times.get(second, ()))
+                rollup.peak = max(rollup.peak, peaks.get(second, 0))
 
-    def count_returned(self, at_s: float, held_s: float) -> None:
-        """Record what `came_back` saw at `at_s` by the monotonic clock [s]."""
-        with self._lock:
-            self._at(self._second_of(at_s)).hold.record(held_s)
-
-    def _second_of(self, at_s: float) -> int:
+    def count_failed(self, at_s: float, wait_s: float, *, timed_out: bool) -> None:
+        """Record what `failed` saw at `at_s` by the monotonic clock [s]."""
         hub = self._hub
-        return int(hub.wall_s() - (hub.monotonic_s() - at_s))
+        with self._lock:
+            rollup = self._at(int(hub.wall_s() - (hub.monotonic_s() - at_s)))
+            rollup.wait.record(wait_s)
+            rollup.timeouts += timed_out
 
     def _on_connect(self, dbapi_connection: Any, record: Any) -> None:  # noqa: ARG002  # SQLAlchemy's signature
         if threading.get_ident() in self._pinging:
@@ -260,7 +278,8 @@ class PoolCapture:
     # ---- what the flusher and the answers ask for
 
     def flush(self) -> None:
-        """Hand everything seen so far to the recorder."""
+        """Hand everything seen so far to the recorder; what has come back is in the hub's queue before this."""
+        self.count(self._holds.copy(), returned=False)
         with self._lock:
             rollup = self._at(int(self._hub.wall_s()))
             if not rollup.empty:

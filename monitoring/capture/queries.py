@@ -7,12 +7,12 @@ Standing in for them costs about 2 µs; any ``*_cursor_execute`` listener costs 
 engine's event machinery on. Where a dialect can't be changed, those listeners are the way back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, ExceptionContext, event
 
-from monitoring.capture.context import RequestContext, Statement, current
+from monitoring.capture.context import RequestContext, Statement, Work, current
 from monitoring.capture.hub import Hub, LooseStatement, on_event_loop
 from monitoring.capture.redact import redacted
 from monitoring.capture.sites import call_site, describe
@@ -52,16 +52,16 @@ class QueryCapture:
                 self._replace(dialect, method, self._timed_driver(getattr(dialect, method)))
         except AttributeError:
             self._restore()
-            event.listen(self._engine, "before_cursor_execute", self._before)
-            event.listen(self._engine, "after_cursor_execute", self._after)
+            for name, listener in self._listeners():
+                event.listen(self._engine, name, listener)
             self._listening = True
 
     def remove(self) -> None:
         """Give the dialect back as it was."""
         self._restore()
         if self._listening:
-            event.remove(self._engine, "before_cursor_execute", self._before)
-            event.remove(self._engine, "after_cursor_execute", self._after)
+            for name, listener in self._listeners():
+                event.remove(self._engine, name, listener)
             self._listening = False
 
     def _replace(self, dialect: Any, method: str, stand_in: Callable[..., Any]) -> None:
@@ -105,7 +105,7 @@ class QueryCapture:
             finally:
                 context = current.get()
                 if context is not None and context.hub is hub and not context.done:
-                    context.driver_s += clock() - start_s
+                    (context.work or context.begin_work()).driver_s += clock() - start_s
 
         return driver_call
 
@@ -127,7 +127,8 @@ class QueryCapture:
             rows = cursor.rowcount if error is None else None
             blocking = not self._async and on_event_loop()
             site = None
-            if blocking or (context is not None and len(context.statements) >= self._many_at):
+            work = context.work if context is not None else None
+            if blocking or (work is not None and len(work.statements) >= self._many_at):
                 site = self._site(context, text)
             statement = Statement(
                 start_s,
@@ -144,19 +145,21 @@ class QueryCapture:
             if context is None or context.done:
                 hub.put(LooseStatement(statement, hub.wall_s() - duration_s, context))
                 return
-            context.statements.append(statement)
-            if len(context.statements) >= _SPILL_AT:
-                self._spill(context)
+            if work is None:
+                work = context.begin_work()
+            work.statements.append(statement)
+            if len(work.statements) >= _SPILL_AT:
+                self._spill(context, work)
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the statement
             hub.fault(fault)
 
-    def _spill(self, context: RequestContext) -> None:
+    def _spill(self, context: RequestContext, work: Work) -> None:
         """Relieve a long request of its statements, so that its memory is bounded; its sums are kept."""
-        statements, context.statements = context.statements, []
-        waits, context.waits = context.waits, []
-        context.spilled_n += len(statements)
-        context.driver_s += sum(statement.duration_s for statement in statements)
-        context.spilled_wait_s += sum(waits)
+        statements, work.statements = work.statements, []
+        waits, work.waits = work.waits, []
+        work.spilled_n += len(statements)
+        work.driver_s += sum(statement.duration_s for statement in statements)
+        work.spilled_wait_s += sum(waits)
         for statement in statements:
             self._hub.put(LooseStatement(statement, context.wall_s(statement.start_s), context))
 
@@ -173,12 +176,26 @@ class QueryCapture:
 
     # ---- the documented way back
 
+    def _listeners(self) -> Iterator[tuple[str, Callable[..., None]]]:
+        yield "before_cursor_execute", self._before
+        yield "after_cursor_execute", self._after
+        yield "handle_error", self._failed
+
     def _before(self, *arguments: Any) -> None:
         context = arguments[4]
         context._monitoring_start_s = self._hub.monotonic_s()  # kept beside the statement it is about
 
     def _after(self, *arguments: Any) -> None:
         _, cursor, text, parameters, context, many = arguments
-        start_s = getattr(context, "_monitoring_start_s", None)
+        start_s = context.__dict__.pop("_monitoring_start_s", None)
         if start_s is not None:
             self._see(cursor, text, start_s, (parameters,), bool(many), None)
+
+    def _failed(self, failure: ExceptionContext) -> None:
+        # Without an execution the fault was elsewhere; after `_after` it was in reading the rows.
+        context: Any = failure.execution_context
+        start_s = context.__dict__.pop("_monitoring_start_s", None) if context is not None else None
+        if start_s is not None:
+            error = type(failure.original_exception).__name__
+            many = bool(getattr(context, "executemany", False))
+            self._see(None, failure.statement or "", start_s, (failure.parameters,), many, error)

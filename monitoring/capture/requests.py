@@ -8,11 +8,14 @@ pass through unaltered and in order, exceptions pass on, other kinds of scope go
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from types import MethodType
 from typing import Any
 
-from monitoring.capture.context import RequestContext, current
-from monitoring.capture.hub import EndedRequest, Hub, LateError
+from monitoring.capture.context import RequestContext, Work, Worked, current
+from monitoring.capture.hub import Hub, LateError
 from monitoring.capture.routes import route_template
+from monitoring.model import Observation
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -27,7 +30,8 @@ WEBSOCKET = "WEBSOCKET"
 """Counted as the method of websockets, which have none."""
 
 _MARK = "monitoring.request"
-_NOTHING: dict[str, Any] = {}
+_NO_SCOPE: Scope = {}
+"""Stands for the scope of a request that is over; nothing is ever put into it."""
 
 
 class MonitoringMiddleware:
@@ -55,22 +59,31 @@ class MonitoringMiddleware:
         if kind == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        exchange = self._begin(kind, scope, receive, send)
+        exchange = self._begin(kind, scope, send)
         if exchange is None:
             await self.app(scope, receive, send)
             return
         token = current.set(exchange)
         try:
-            await self.app(scope, exchange.receive_hook(), exchange.send)
+            await self.app(
+                scope,
+                # Where the server itself tells when the client leaves, its own receive will do.
+                receive if exchange.server is not None else exchange.watched_receive(receive),
+                exchange.watched_send(send),
+            )
         except BaseException as error:
             exchange.end(error)
             raise
         finally:
             current.reset(token)
-        if not exchange.done:
-            exchange.end(None)
+            if not exchange.done:
+                exchange.end(None)
+            # Whatever copied the context in the meantime keeps the exchange: a task started in the background, or
+            # the server's timer for an idle connection, which lives for seconds after the request.
+            exchange.scope = _NO_SCOPE
+            exchange.server = None
 
-    def _begin(self, kind: str, scope: Scope, receive: Receive, send: Send) -> "Exchange | None":
+    def _begin(self, kind: str, scope: Scope, send: Send) -> "Exchange | None":
         # In an instrumented application mounted in another one, the outer layer measures.
         if _MARK in scope or kind not in ("http", "websocket"):
             return None
@@ -78,14 +91,28 @@ class MonitoringMiddleware:
         try:
             if not hub.started:
                 self._on_start()
+            own = hub.id_header
+            for name, value in scope.get("headers") or ():
+                if name == own:
+                    request_id = hub.take_id(value)
+                    break
+            else:
+                request_id = hub.new_id()
+            root_path = scope.get("root_path", "")
+            exchange: Exchange
+            if kind == "http":
+                exchange = Exchange(hub, request_id, scope, hub.wall_s(), hub.monotonic_s(), root_path)
+                # uvicorn's send is a method of its request cycle, which knows whether the client is still there.
+                if type(send) is MethodType and hasattr(send.__self__, "disconnected"):
+                    exchange.server = send.__self__
+            else:
+                exchange = SocketExchange(hub, request_id, scope, hub.wall_s(), hub.monotonic_s(), root_path)
             # Not the exchange itself: it refers to the scope, and a cycle keeps the garbage collector busy.
             scope[_MARK] = True
-            if kind == "http":
-                return Exchange(hub, scope, receive, send)
-            return SocketExchange(hub, scope, receive, send)
         except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the request
             hub.fault(error)
             return None
+        return exchange
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -105,137 +132,96 @@ class MonitoringMiddleware:
         await self.app(scope, receive, watched_send)
 
 
-class Exchange(RequestContext):
+class Exchange(RequestContext, eq=False):
     """One HTTP request on its way through."""
 
-    hub: Hub
-    _gone = False
-    _end_s: float | None = None
+    server: Any = None
+    """Who takes the messages, when it can tell whether the client is still there; None once it is over."""
     status: int | None = None
-    bytes_out = 0
-    complete = False
+    bytes_out: int = 0
+    end_s: float | None = None
+    gone: bool = False
+    complete: bool = False
 
-    def __init__(self, hub: Hub, scope: Scope, receive: Receive, send: Send) -> None:
-        id_header = hub.id_header
-        for name, value in scope.get("headers") or ():
-            if name == id_header:
-                request_id = hub.take_id(value)
-                break
-        else:
-            request_id = hub.new_id()
-        # What the base class does, without a second call: this runs for every request.
-        self.hub = hub
-        self.request_id = request_id
-        self.scope = scope
-        self.time_s = hub.wall_s()
-        self.start_s = hub.monotonic_s()
-        self.root_path = scope.get("root_path", "")
-        self.statements = []
-        self.waits = []
-        self._receive = receive
-        self._send = send
-        # uvicorn's send is a method of its request cycle, which knows whether the client is still there.
-        self._server = getattr(send, "__self__", None)
+    def watched_receive(self, receive: Receive) -> Receive:
+        """Return a receive that looks out for a client that leaves."""
+        return partial(_receive, self, receive)
 
-    def receive_hook(self) -> Receive:
-        """Return the server's own receive where the server itself tells when the client leaves, ours otherwise."""
-        return self._receive if hasattr(self._server, "disconnected") else self._watched_receive
+    def watched_send(self, send: Send) -> Send:
+        """Return a send that takes note."""
+        # The server's is not kept by the exchange, which may outlive the request by far.
+        return partial(_send, self, send)
 
-    async def _watched_receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.disconnect" and not self.complete:
-            self._gone = True
-        return message
-
-    def send(self, message: Message) -> Awaitable[None]:
-        """Pass a message on. Not a coroutine itself: that would cost another one for every message."""
-        try:
-            kind = message["type"]
-            if kind == "http.response.body":
-                self.bytes_out += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    self._last()
-            elif kind == "http.response.start":
-                message = self._start(message)
-            elif kind == "http.response.pathsend":
-                self._last()
-        except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the answer
-            self.hub.fault(error)
-        return self._send(message)
-
-    def _last(self) -> None:
-        """Take note that the last byte is being handed to the server."""
-        self._end_s = self.hub.monotonic_s()
-        self.complete = not self._gone and not getattr(self._server, "disconnected", False)
-        # After a 500 an exception may follow; it belongs to the same request. Otherwise don't wait for
-        # background tasks.
-        if self.status is not None and self.status < 500 and not self.done:
-            self._record(None)
-
-    def _start(self, message: Message) -> Message:
+    def start(self, message: Message) -> Message:
+        """Take note of the status, and return the message with the headers that we add."""
         self.status = message["status"]
         hub = self.hub
-        headers = list(message.get("headers") or ())
+        # A new message and list: the application may use its own again.
+        message = {**message}
+        headers = message["headers"] = [*message["headers"]] if "headers" in message else []
         own = hub.id_header
         for name, _ in headers:
             if name == own:
                 break
         else:
-            headers.append((own, self.request_id.encode("ascii")))
+            headers.append((own, self.request_id.encode()))
         if hub.server_timing:
             headers.append((b"server-timing", self._server_timing()))
-        # A new message: the application may use its own again.
-        return {**message, "headers": headers}
+        return message
 
     def _server_timing(self) -> bytes:
+        work = self.work or Work()
         handler_ms = (self.hub.monotonic_s() - self.start_s) * 1e3
-        return (
-            f"handler;dur={handler_ms:.3f}, db;dur={self.database_s() * 1e3:.3f}, "
-            f"pool;dur={self.pool_wait_s() * 1e3:.3f}"
-        ).encode("ascii")
+        database_ms, wait_ms = work.database_s * 1e3, work.pool_wait_s * 1e3
+        return f"handler;dur={handler_ms:.3f}, db;dur={database_ms:.3f}, pool;dur={wait_ms:.3f}".encode("ascii")
 
     def end(self, error: BaseException | None) -> None:
         """Take note that the answer is complete, or that the application has returned, or raised."""
         hub = self.hub
         try:
             if not self.done:
-                self._record(error)
+                self.record(error)
             elif error is not None and self.route is not None:
                 hub.put(LateError(self.scope.get("method", WEBSOCKET), self.route, type(error).__name__))
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the request
             hub.fault(fault)
 
-    def _record(self, error: BaseException | None) -> None:
+    def record(self, error: BaseException | None) -> None:
+        """Hand in what was seen."""
         self.done = True
-        hub = self.hub
-        end_s = self._end_s
-        scope = self.scope
+        hub, scope, end_s, work = self.hub, self.scope, self.end_s, self.work
+        if end_s is None:
+            end_s = hub.monotonic_s()
         route = self.route = route_template(scope, self.root_path)
         status, exception = self.status, None
         if error is not None or not self.complete or status is None:
             status, exception = self._judge(error)
-        # What can be worked out later waits: this stands between the application and its client.
-        hub.put(
-            EndedRequest(
-                self.time_s,
-                self.start_s,
-                hub.monotonic_s() if end_s is None else end_s,
-                self.request_id,
-                scope.get("method", WEBSOCKET),
-                route,
-                scope["path"],
-                scope.get("path_params") or _NOTHING,
-                scope.get("client"),
-                status,
-                exception,
-                self.bytes_out,
-                self.statements,
-                self.waits,
-                self.driver_s,
-                self.spilled_n,
-                self.spilled_wait_s,
-            )
+        method = scope.get("method", WEBSOCKET)
+        agent = None
+        methods = hub.agent_routes.get(route)
+        if methods is not None and method in methods:
+            agent = (scope.get("path_params") or _NO_SCOPE).get(hub.agent_parameter)
+            if agent is not None:
+                agent = str(agent)[:128]
+        client = scope.get("client")
+        observation = Observation(
+            self.time_s,
+            self.request_id,
+            method,
+            route,
+            scope["path"],
+            status,
+            end_s - self.start_s,
+            0.0 if work is None else work.database_s,
+            0 if work is None else work.queries,
+            0.0 if work is None else work.pool_wait_s,
+            client[0] if client else None,
+            agent,
+            exception,
+            self.bytes_out,
         )
+        # What can be worked out later waits: this stands between the application and its client.
+        hub.put(observation if work is None else Worked(observation, work, self.time_s - self.start_s))
 
     def _judge(self, error: BaseException | None) -> tuple[int, str | None]:
         """Return what the client got, as a status, and the class of the exception behind it."""
@@ -248,44 +234,86 @@ class Exchange(RequestContext):
         return 500, None
 
     def _client_gone(self) -> bool:
-        return self._gone or bool(getattr(self._server, "disconnected", False))
+        return self.gone or (self.server is not None and bool(self.server.disconnected))
 
 
-class SocketExchange(Exchange):
+class SocketExchange(Exchange, eq=False):
     """One websocket, from its handshake to its end."""
 
-    _accepted = False
+    accepted: bool = False
 
-    def receive_hook(self) -> Receive:
+    def watched_receive(self, receive: Receive) -> Receive:
         """Return the server's own: a client that leaves is how most websockets end."""
-        return self._receive
+        return receive
 
-    def send(self, message: Message) -> Awaitable[None]:
-        """Pass a message on."""
-        try:
-            kind = message["type"]
-            if kind == "websocket.accept":
-                self._accepted = True
-                message = {
-                    **message,
-                    "headers": [
-                        *(message.get("headers") or ()),
-                        (self.hub.id_header, self.request_id.encode("ascii")),
-                    ],
-                }
-            elif kind == "websocket.close" and not self._accepted:
-                self.status = 403
-            elif kind == "websocket.http.response.start":
-                self.status = message["status"]
-            elif kind == "websocket.send":
-                self.bytes_out += len(message.get("bytes") or message.get("text") or b"")
-        except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the message
-            self.hub.fault(error)
-        return self._send(message)
+    def watched_send(self, send: Send) -> Send:
+        """Return a send that takes note."""
+        return partial(_send_to_socket, self, send)
+
+    def saw(self, message: Message) -> Message:
+        """Take note of a message, and return it as it is to be passed on."""
+        kind = message["type"]
+        if kind == "websocket.accept":
+            self.accepted = True
+            own = (self.hub.id_header, self.request_id.encode("ascii"))
+            return {**message, "headers": [*(message.get("headers") or ()), own]}
+        if kind == "websocket.close" and not self.accepted:
+            self.status = 403
+        elif kind == "websocket.http.response.start":
+            self.status = message["status"]
+        elif kind == "websocket.send":
+            self.bytes_out += len(message.get("bytes") or message.get("text") or b"")
+        return message
 
     def _judge(self, error: BaseException | None) -> tuple[int, str | None]:
         if error is not None and not isinstance(error, asyncio.CancelledError):
             return 500, type(error).__name__
-        if self._accepted:
+        if self.accepted:
             return 101, None
         return (self.status if self.status is not None else CLIENT_GONE), None
+
+
+# The hooks of an exchange. Bound to it by `partial`: a closure takes four times as long to make, and a coroutine
+# around the server's own send would cost another one for every message.
+
+
+async def _receive(exchange: Exchange, receive: Receive) -> Message:
+    message = await receive()
+    if message["type"] == "http.disconnect" and not exchange.complete:
+        exchange.gone = True
+    return message
+
+
+def _send(exchange: Exchange, send: Send, message: Message) -> Awaitable[None]:
+    try:
+        kind = message["type"]
+        last = False
+        if kind == "http.response.body":
+            if "body" in message:
+                exchange.bytes_out += len(message["body"])
+            last = not message.get("more_body")
+        elif kind == "http.response.start":
+            message = exchange.start(message)
+        elif kind == "http.response.pathsend":
+            last = True
+        if last:
+            # The last byte is being handed to the server.
+            server = exchange.server
+            exchange.end_s = exchange.hub.monotonic_s()
+            exchange.complete = not (exchange.gone or (server is not None and server.disconnected))
+            # After a 500 an exception may follow; it belongs to the same request. Otherwise don't wait for
+            # background tasks.
+            status = exchange.status
+            if status is not None and status < 500 and not exchange.done:
+                exchange.record(None)
+    except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the answer
+        exchange.hub.fault(error)
+    return send(message)
+
+
+def _send_to_socket(exchange: SocketExchange, send: Send, message: Message) -> Awaitable[None]:
+    try:
+        message = exchange.saw(message)
+    except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the message
+        exchange.hub.fault(error)
+    return send(message)

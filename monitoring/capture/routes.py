@@ -30,6 +30,14 @@ def route_template(scope: MutableMapping[str, Any], root_path: str) -> str:
         application that says no more; `UNMATCHED` when no route took it.
     """
     grown: str = scope.get("root_path", "")
+    if grown == root_path and "fastapi" in scope:
+        # What `_inner_template` does for the commonest case, in a third of its time: this runs for every request.
+        context = scope["fastapi"].get("effective_route_context")
+        try:
+            if context is not None and context.original_route is scope["route"] and type(context.path) is str:
+                return context.path
+        except (AttributeError, KeyError):
+            pass
     mounted = len(grown) > len(root_path) and grown.startswith(root_path)
     path = _inner_template(scope, mounted=mounted)
     if not mounted:

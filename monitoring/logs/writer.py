@@ -101,6 +101,9 @@ class RotatingWriter:
     def _prepare(self) -> None:
         """Make what a process has for itself."""
         self._queue: deque[bytes] = deque()
+        self._blocks: deque[tuple[bytes, int]] = deque()
+        self._n_in_blocks = 0
+        self._counting = threading.Lock()
         self._waiters: deque[threading.Event] = deque()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -140,12 +143,39 @@ class RotatingWriter:
             Whether it was queued; if not, it has been counted in `dropped`.
         """
         queue = self._queue
-        if len(queue) >= self._limit:
+        if len(queue) + self._n_in_blocks >= self._limit:
             self.dropped += 1
             return False
         queue.append(line)
         # After the append: the thread looks at the queue once more after it has said that it is idle.
         if self._idle or len(queue) == self._rouse_at:
+            self._rouse()
+        return True
+
+    def submit_block(self, block: bytes, n_lines: int) -> bool:
+        """
+        Queue several lines at once; never blocks.
+
+        Args:
+            block: whole lines, each with its newline and no other in it.
+            n_lines: how many there are [≥ 0].
+
+        Returns:
+            Whether all of them were queued; those that were not, the last, have been counted in `dropped`.
+        """
+        if n_lines == 0:
+            return True
+        waiting = len(self._queue) + self._n_in_blocks
+        fitting = self._limit - waiting
+        if n_lines > fitting:
+            self.dropped += n_lines - max(0, fitting)
+            if fitting > 0:
+                self.submit_block(b"\n".join(block.split(b"\n")[:fitting]) + b"\n", fitting)
+            return False
+        with self._counting:
+            self._blocks.append((block, n_lines))
+            self._n_in_blocks += n_lines
+        if self._idle or waiting < self._rouse_at <= waiting + n_lines:
             self._rouse()
         return True
 
@@ -159,7 +189,7 @@ class RotatingWriter:
         Returns:
             Whether it was done in time.
         """
-        if self._thread is None and not self._queue:
+        if self._thread is None and not self._waiting:
             return True
         done = threading.Event()
         self._waiters.append(done)
@@ -169,7 +199,7 @@ class RotatingWriter:
             thread = self._thread
             if thread is None or not thread.is_alive():  # closed, or none to be had: nobody looks at the waiters
                 self._drain_here()
-                return not self._queue
+                return not self._waiting
             left_s = deadline_s - time.monotonic()
             if done.wait(max(0.0, min(FLUSH_S, left_s))):
                 return True
@@ -234,7 +264,7 @@ class RotatingWriter:
             self._starting.release()
 
     def _run(self) -> None:
-        while not (self._closed and not self._queue):
+        while not (self._closed and not self._waiting):
             if not self._pending():
                 self._idle = True
                 if not self._pending():
@@ -253,15 +283,20 @@ class RotatingWriter:
                 waiter.set()
 
     def _pending(self) -> bool:
-        return bool(self._queue or self._waiters or self._closed or self._file.compressing)
+        return bool(self._waiting or self._waiters or self._closed or self._file.compressing)
 
     def _hurried(self) -> bool:
-        half_full = len(self._queue) >= self._rouse_at
+        half_full = self._waiting >= self._rouse_at
         return bool(half_full or self._waiters or self._closed or self._file.compressing)
+
+    @property
+    def _waiting(self) -> int:
+        """Lines that wait to be written."""
+        return len(self._queue) + self._n_in_blocks
 
     def _drain_here(self) -> None:
         # Whoever holds the lock looks at the queue again after letting go of it, so nobody needs to wait.
-        while self._queue and self._draining.acquire(blocking=False):
+        while self._waiting and self._draining.acquire(blocking=False):
             try:
                 self._drain()
                 self._file.close()
@@ -275,10 +310,23 @@ class RotatingWriter:
             n_lines = min(todo, _BATCH_LINES)
             todo -= n_lines
             lines = [take() for _ in range(n_lines)]
-            data = b"\n".join(lines) + b"\n"
-            if data.count(b"\n") != n_lines:
-                data = b"".join(line.replace(b"\n", b"\\n") + b"\n" for line in lines)
-            self._append(data)
+            # Looking for one that should not be there is several times cheaper than counting those that should.
+            if b"\n" in b"".join(lines):
+                lines = [line.replace(b"\n", b"\\n") for line in lines]
+            lines.append(b"")
+            self._append(b"\n".join(lines))
+        while self._blocks:
+            self._append(self._some_blocks())
+
+    def _some_blocks(self) -> bytes:
+        blocks, n_lines = [], 0
+        with self._counting:
+            while self._blocks and n_lines < _BATCH_LINES:
+                block, n_more = self._blocks.popleft()
+                blocks.append(block)
+                n_lines += n_more
+            self._n_in_blocks -= n_lines
+        return b"".join(blocks)
 
     def _append(self, data: bytes) -> None:
         now_s = self._monotonic()

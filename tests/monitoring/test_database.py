@@ -49,7 +49,7 @@ def pool_of(client: Client, query: str = "") -> dict[str, Any]:
 def queries(handle: Handle) -> list[QueryObservation]:
     assert handle.monitor is not None
     found: list[QueryObservation] = []
-    handle.monitor.hub.log_query = found.append
+    handle.monitor.hub.log_queries = found.extend
     return found
 
 
@@ -301,6 +301,7 @@ def test_a_dialect_that_cannot_be_changed_is_watched_by_events(
         connection.execute(text("CREATE TABLE t (x INTEGER)"))
         connection.execute(text("INSERT INTO t VALUES (:x)"), [{"x": 1}, {"x": 2}])
     settle(handle)
+    found.sort(key=lambda one: one.time_s)
     assert [
         ("SELECT 1 WHERE ? <> 'nobody'", False, answer.headers["x-request-id"]),
         ("CREATE TABLE t (x INTEGER)", False, None),
@@ -407,6 +408,7 @@ def test_slow_and_failed_statements(engine: Engine, install: Install, settings: 
     with engine.connect() as connection, pytest.raises(OperationalError):
         connection.execute(text("SELECT * FROM nothing"))
     settle(handle)
+    found.sort(key=lambda one: one.time_s)
     assert [(True, None, "/api/deployments/pending/{agent_id}"), (True, "OperationalError", None)] == [
         (one.slow, one.error, one.route) for one in found
     ]

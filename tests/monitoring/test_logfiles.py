@@ -300,7 +300,7 @@ def test_writing_never_waits_on_the_event_loop(install: Install, settings: Setti
         for _ in range(20):
             assert client.get("/nowhere").status == 404
         handle.monitor.hub.empty()
-        assert len(writer._queue) == 20
+        assert writer._waiting == 20
         assert time.thread_time() - start_s < 10
     assert len(lines_of(handle)) == 20
 

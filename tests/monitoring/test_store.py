@@ -461,7 +461,7 @@ def test_percentiles_are_within_one_percent_over_workers_and_roll_ups(
         slot = Slot(LIMITS)
         for _ in range(10):
             duration_s = draw()
-            slot.route(*KEY).record(observation(time_s=clock.now_s, duration_s=duration_s))
+            slot.route(*KEY).record([observation(time_s=clock.now_s, duration_s=duration_s)])
             told.append((second, duration_s))
         workers[number % 3].append([(second, slot.pack())], state=b"")
         clock.advance(60)

@@ -29,7 +29,7 @@ def seen(handle: Handle) -> list[Observation]:
     """Have the hub collect what it records."""
     assert handle.monitor is not None
     found: list[Observation] = []
-    handle.monitor.hub.log_request = found.append
+    handle.monitor.hub.log_requests = found.extend
     return found
 
 
@@ -484,7 +484,7 @@ def test_a_fault_of_ours_never_breaks_a_request(engine: Engine, install: Install
         raise ZeroDivisionError("ours")
 
     client.get("/boom")
-    hub.log_request = broken
+    hub.log_requests = broken
     assert client.get("/api/deployments/pending/a").json() == [1]
     settle(handle)
     monotonic_s, new_id = hub.monotonic_s, hub.new_id
