@@ -1,0 +1,85 @@
+"""How a command shows a verdict and ends: tables or JSON on standard output, the outputs for CI, the exit code."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.ci.options import OutputOptions
+from harness.errors import ExitCode, HarnessError
+from harness.model import Result, Status
+from harness.report.judged import Judged
+
+_EXIT_CODES = {
+    Status.PASS: ExitCode.PASS,
+    Status.FAIL: ExitCode.FAIL,
+    Status.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    Status.INVALID: ExitCode.INVALID,
+}
+
+
+def exit_code(status: Status) -> ExitCode:
+    """Return the exit code of a verdict."""
+    return _EXIT_CODES[status]
+
+
+def show_result(
+    result: Result,
+    outputs: OutputOptions,
+    *,
+    as_json: bool,
+    report: Path | None,
+    fault: HarnessError | None = None,
+) -> int:
+    """
+    Print a run's verdict and write the outputs.
+
+    Args:
+        result: the verdict.
+        outputs: where it goes besides.
+        as_json: whether the result is printed instead of tables.
+        report: the page that was drawn; None when none was.
+        fault: what went wrong before this and keeps the command from being a success; said last.
+
+    Returns:
+        The verdict's exit code.
+
+    Raises:
+        HarnessError: `fault`, or a file that could not be written; everything else has been done by then.
+    """
+    from harness.report.judged import judged_result
+    from harness.rundir import encode
+
+    def show() -> None:
+        from rich.console import Console
+
+        from harness.report.terminal import print_verdict
+
+        if as_json:
+            print(encode(result).decode())
+            return
+        print_verdict(result, Console())
+        if report is not None:
+            print(f"report: {report}")
+
+    return show_judged(show, judged_result(result), outputs, fault=fault)
+
+
+def show_judged(
+    show: Callable[[], None], judged: Judged, outputs: OutputOptions, *, fault: HarnessError | None = None
+) -> int:
+    """Print by `show`, then as `show_result`."""
+    from harness.ci.outputs import write_outputs
+
+    # Closed by the caller: the exit code and the files have to do.
+    if sys.stdout is not None:
+        try:
+            show()
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our output has gone (`| head`), and the verdict stands. Python would complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    unwritten = write_outputs(outputs, judged, sys.stderr)
+    if unwritten is not None or fault is not None:
+        raise unwritten or fault or HarnessError
+    return exit_code(judged.verdict.status)

@@ -1,0 +1,61 @@
+"""Judge a stored run under other gates, without load."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.conclude import Conclusion, conclude, draw, take_up
+from harness.errors import HarnessError
+from harness.gatefiles import choose_gates
+from harness.model import SCHEMA_VERSION, Reading, RunState
+from harness.rundir import RunDirectory, read_result
+
+
+def rejudge(
+    path: Path, *, file: Path | None, texts: Sequence[str], defaults: bool = True, written: bool = False
+) -> Conclusion:
+    """
+    Judge a stored run again.
+
+    Args:
+        path: the run's folder, finished or ``.partial``, or one that plain Locust left.
+        file: gate file; None looks for one as `harness run` does.
+        texts: gates of the command line.
+        defaults: whether gates that nobody named count too.
+        written: whether ``result.json`` is written anew. Otherwise the folder stays as the run left it.
+
+    Returns:
+        The new verdict on the old samples.
+
+    Raises:
+        UsageError: a gate that can't be read or judged.
+        HarnessError: no run folder, or files in it that can't be read.
+    """
+    directory = RunDirectory(path)
+    taken = take_up(directory)
+    gates = choose_gates(interval_s=taken.run.scenario.interval_s, file=file, texts=texts, defaults=defaults)
+    warnings = taken.warnings
+    reading = taken.reading
+    if directory.result.exists():
+        before = read_result(directory)
+        # What was warned of when the run was made still holds; what the samples tell is told again.
+        warnings = (*warnings, *(text for text in before.warnings if text not in warnings))
+        if reading is None and taken.run.state is not RunState.RUNNING:
+            # A run of before evidence.json: its result holds the same.
+            reading = Reading(
+                schema_version=SCHEMA_VERSION,
+                server=before.server,
+                indexes=before.indexes,
+                target_death=None,
+                notes=(),
+            )
+    conclusion = conclude(
+        directory, run=taken.run, reading=reading, warnings=warnings, gates=gates, written=written
+    )
+    told = tuple(dict.fromkeys(conclusion.result.warnings))
+    return replace(conclusion, result=replace(conclusion.result, warnings=told))
+
+
+def redraw(conclusion: Conclusion, path: Path) -> HarnessError | None:
+    """Draw the report of a verdict that was written; return why it could not be, None when all is well."""
+    return draw(conclusion, RunDirectory(path))
