@@ -265,10 +265,8 @@ class Conductor:
                 # Forked by a master that may be killed outright.
                 die_with_parent()
             runner.register_message(distribution.CLOCK, lambda msg, **_: distribution.tell_time(msg, runner))
-            runner.register_message(distribution.PLAN, lambda msg, **_: self._take_part(msg.data), concurrent=True)
-            runner.register_message(
-                distribution.END, lambda msg, **_: self._end_sending(msg.data), concurrent=True
-            )
+            runner.register_message(distribution.PLAN, self._take_part, concurrent=True)
+            runner.register_message(distribution.END, self._take_end, concurrent=True)
         elif isinstance(runner, MasterRunner):
             if scenario_kind(self._scenario).writes:
                 raise UsageError(
