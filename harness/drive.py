@@ -4,9 +4,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from harness.errors import ExitCode, HarnessError, explain
 from harness.interrupt import Interrupt
+from harness.model import EarlyStop, Sample
 from harness.processes import Child, start_child
 from harness.progress import ProgressLine, SampleTail
 from harness.rundir import RunDirectory
@@ -29,12 +31,24 @@ class Drive:
         interrupted: whether the user ended it.
         target_death: how the target's process ended meanwhile; None when it lived.
         called_off: why the load ended itself to spare the target; None when it did not.
+        stop: why the gates ended it; None when they did not.
     """
 
     ended_s: float
     interrupted: bool
     target_death: str | None
     called_off: str | None = None
+    stop: EarlyStop | None = None
+
+
+class Watch(Protocol):
+    """Sees the samples as they come, and may end the load."""
+
+    def take(self, sample: Sample) -> None:
+        """Take in a sample."""
+
+    def look(self, elapsed_s: float) -> EarlyStop | None:
+        """Return why the load need not go on at this instant [s since the run's origin]; None while it has to."""
 
 
 def drive(
@@ -47,6 +61,7 @@ def drive(
     interrupt: Interrupt,
     look: Callable[[float], None] = lambda _elapsed_s: None,
     environment: Mapping[str, str] | None = None,
+    watch: Watch | None = None,
 ) -> Drive:
     """
     Start Locust, show how it goes, and see it ended: by itself, by the user, or because the target is gone.
@@ -60,6 +75,7 @@ def drive(
         interrupt: set by the user's first Ctrl-C.
         look: called several times a second while the load runs, with the seconds since the run's origin.
         environment: added to ours for the load.
+        watch: sees every sample, and may end the load before its time.
 
     Raises:
         HarnessError: Locust did not start, or broke off by itself.
@@ -67,7 +83,7 @@ def drive(
     """
     load = start_child("load generator", command, log=directory.locust_log, environment=environment)
     try:
-        tail = SampleTail(directory.samples)
+        tail = SampleTail(directory.samples, None if watch is None else watch.take)
         origin_epoch_s = _wait_for_origin(load, tail, interrupt)
         ended = _watch(
             load,
@@ -78,10 +94,13 @@ def drive(
             target_death=target_death,
             interrupt=interrupt,
             look=look,
+            watch=watch,
         )
     finally:
         # On SIGTERM Locust writes what it has; polls still in flight are given up.
         code = load.stop(grace_s=_STOP_GRACE_S)
+    if ended.stop is not None:
+        return ended
     if code == ExitCode.FAIL and not ended.interrupted:
         return replace(ended, called_off=load.last_words())
     if not ended.interrupted and ended.target_death is None:
@@ -103,8 +122,10 @@ def _watch(
     target_death: Callable[[], str | None],
     interrupt: Interrupt,
     look: Callable[[float], None],
+    watch: Watch | None,
 ) -> Drive:
     death: str | None = None
+    stop: EarlyStop | None = None
     elapsed_s = 0.0
     with ProgressLine(sys.stderr) as line:
         while load.wait(_LOOK_EVERY_S) is None and elapsed_s < give_up_s:
@@ -115,11 +136,16 @@ def _watch(
             death = target_death()
             if interrupt.requested or death is not None:
                 break
+            stop = None if watch is None else watch.look(elapsed_s)
+            if stop is not None:
+                break
         else:
             elapsed_s = time.time() - origin_epoch_s
             tail.read()
             line.show(tail.progress(elapsed_s=elapsed_s, run_time_s=run_time_s))
-    return Drive(ended_s=min(run_time_s, elapsed_s), interrupted=interrupt.requested, target_death=death)
+    return Drive(
+        ended_s=min(run_time_s, elapsed_s), interrupted=interrupt.requested, target_death=death, stop=stop
+    )
 
 
 def _wait_for_origin(load: Child, tail: SampleTail, interrupt: Interrupt) -> float:

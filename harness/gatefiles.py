@@ -116,14 +116,14 @@ def choose_gates(
     """
     base, source = _base(interval_s=interval_s, file=file, defaults=defaults, folder=folder or Path())
     own = tuple(parse_gate(text, interval_s=interval_s) for text in texts)
-    kept = tuple(gate for gate in base if _figure(gate) not in {_figure(gate) for gate in own})
-    gates = with_unique_names(kept + own)
+    gates = with_unique_names(_instead(base, own))
     if not gates:
         raise UsageError(
             explain("option", "--no-default-gates", fault="leaves no gate", remedy="--gate 'p(95) < 200ms'")
         )
     check_gates(gates)
-    replaced = [gate.name for gate in base if gate not in kept]
+    figures = {_figure(gate) for gate in own}
+    replaced = [gate.name for gate in base if _figure(gate) in figures]
     return GateSet(gates=gates, source=_told(source, len(base), len(own), replaced))
 
 
@@ -310,6 +310,20 @@ def _candidates(folder: Path) -> list[Path]:
     if project is not None:
         files += [project.with_name(GATE_FILE), project]
     return [path for path in files if path.exists()]
+
+
+def _instead(base: Sequence[Gate], own: Sequence[Gate]) -> tuple[Gate, ...]:
+    """Return the base with the gates of the command line: each stands where one on its figure stood, or at the end."""
+    waiting = list(own)
+    gates: list[Gate] = []
+    figures = {_figure(gate) for gate in own}
+    for gate in base:
+        if _figure(gate) not in figures:
+            gates.append(gate)
+            continue
+        gates += [other for other in waiting if _figure(other) == _figure(gate)]
+        waiting = [other for other in waiting if _figure(other) != _figure(gate)]
+    return (*gates, *waiting)
 
 
 def _figure(gate: Gate) -> tuple[object, ...]:

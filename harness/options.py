@@ -50,6 +50,8 @@ examples:
   harness run --target-delay 600ms              a handler that sleeps: ends in FAIL, exit code 3
   harness run --target-error-ratio 5%           a target that answers one poll in twenty with a 500
   harness run --json > verdict.json
+  harness run --gate 'p(95) < 100ms' --gate 'error_ratio < 0.1%, abort_on_fail'
+  harness run --gates strict.toml --stop-when-settled
 
 The first --warmup of the run time is sent but not judged. p99 needs 299 judged polls: 50 agents at 10 s
 give 300 in 60 s, so 70 s of run time with a warm-up of 10 s is the shortest that can pass.
@@ -92,6 +94,10 @@ class RunOptions:
         most_per_s: ceiling on the requests a second.
         abort_ratio: share of failed polls from which on the target counts as going down; None for never.
         history: folder or URL of the history that the run is recorded in; None for none.
+        gates_file: gate file; None looks for one.
+        gate_texts: gates of the command line.
+        default_gates: whether gates that nobody named count too.
+        stop_when_settled: whether the run may end as soon as every gate on its samples is settled.
     """
 
     host: str | None
@@ -124,6 +130,10 @@ class RunOptions:
     most_per_s: float = LOOPBACK_MOST_PER_S
     abort_ratio: float | None = 0.5
     history: str | None = None
+    gates_file: Path | None = None
+    gate_texts: tuple[str, ...] = ()
+    default_gates: bool = True
+    stop_when_settled: bool = False
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,6 +142,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     _add_target(parser)
     add_staging_options(parser)
     add_parameters(parser, all_parameters())
+    _add_gates(parser)
     output = parser.add_argument_group("output")
     output.add_argument(
         "--out",
@@ -144,6 +155,35 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_history_argument(output)
     output.add_argument("--no-history", action="store_true", help="do not record the run in a history")
     add_output_arguments(parser)
+
+
+def _add_gates(parser: argparse.ArgumentParser) -> None:
+    gates = parser.add_argument_group("gates")
+    gates.add_argument(
+        "--gate",
+        dest="gate_texts",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a gate such as 'p(95) < 200ms' or 'GET /api/agents: error_ratio < 1%%'; any number. Each takes the "
+        "place of one on the same figure",
+    )
+    gates.add_argument(
+        "--gates",
+        dest="gates_file",
+        type=Path,
+        metavar="FILE",
+        help="gate file (default: gates.toml, else [tool.harness] in pyproject.toml, else the specification's)",
+    )
+    gates.add_argument(
+        "--no-default-gates", action="store_true", help="judge the gates of --gates and --gate and no others"
+    )
+    gates.add_argument(
+        "--stop-when-settled",
+        action="store_true",
+        help="end the run as soon as every gate on its polls is settled, by bounds that hold however often one "
+        "looks",
+    )
 
 
 def _add_load(parser: argparse.ArgumentParser) -> None:
@@ -318,6 +358,10 @@ def read_run_options(parsed: argparse.Namespace) -> RunOptions:
         most_per_s=most_per_s(parsed.max_rate, host),
         abort_ratio=read_abort_ratio(parsed.abort_errors),
         history=None if parsed.no_history else history_place(parsed.history, out=parsed.out),
+        gates_file=parsed.gates_file,
+        gate_texts=tuple(parsed.gate_texts),
+        default_gates=not parsed.no_default_gates,
+        stop_when_settled=parsed.stop_when_settled,
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,10 +41,15 @@ class SampleTail:
     Follows a samples file while another process writes it.
 
     `origin_epoch_s` is the instant the schedule starts [s since the Unix epoch]; None until the header is there.
+
+    Args:
+        path: the file; it need not be there yet.
+        taken: called with each sample.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, taken: Callable[[Sample], None] | None = None) -> None:
         self._path = path
+        self._taken = taken
         self._offset = 0
         self._rest = b""
         self.origin_epoch_s: float | None = None
@@ -71,6 +77,8 @@ class SampleTail:
 
     def _take(self, sample: Sample) -> None:
         self.polls += 1
+        if self._taken is not None:
+            self._taken(sample)
         if sample.error is None:
             self._response_time.record(sample.response_time_s)
         else:

@@ -21,16 +21,17 @@ from pathlib import Path
 import harness
 from harness.backend.queries import pending_statement
 from harness.backend.seed import progress_bar, seed
-from harness.conclude import conclude, draw
+from harness.conclude import conclude, draw, write_gates
 from harness.credentials import TOKEN_VARIABLE, Access
 from harness.database import describe_database
 from harness.drive import Drive, drive
 from harness.environment import describe_commit, describe_environment
 from harness.errors import HarnessError
 from harness.figures import ServerReading, read_server_figures
+from harness.gatefiles import GateSet, choose_gates
 from harness.indexes.audit import audit_pending_query
 from harness.interrupt import Interrupt
-from harness.judge.gates import plan_shortfall, spec_gates
+from harness.judge.gates import plan_shortfall
 from harness.load.command import LoadOptions, locust_command
 from harness.model import SCHEMA_VERSION, IndexEvidence, Reading, Result, Run, RunState, Scenario
 from harness.options import RunOptions, check_options
@@ -38,6 +39,7 @@ from harness.recording import Recording, record_run
 from harness.rundir import PARTIAL_SUFFIX, RunDirectory, cannot_write, encode, read_header, write_atomically
 from harness.scene import Scene
 from harness.target import EmbeddedOptions, RunningTarget, attach, embedded_target
+from harness.watching import RunWatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ def shortfall_text(options: RunOptions) -> str | None:
         One sentence; None when the run is long enough.
     """
     scenario = check_options(options)
-    missing = plan_shortfall(spec_gates(interval_s=scenario.interval_s), scenario)
+    missing = plan_shortfall(_gates(options, scenario).gates, scenario)
     if not missing:
         return None
     names = ", ".join(shortfall.gate.name for shortfall in missing)
@@ -74,6 +76,15 @@ def shortfall_text(options: RunOptions) -> str | None:
     return (
         f"this run is too short to pass {names}: {worst.planned} polls are planned after the warm-up, "
         f"{worst.needed} are needed; --run-time {worst.run_time_s:.0f}s would do"
+    )
+
+
+def _gates(options: RunOptions, scenario: Scenario) -> GateSet:
+    return choose_gates(
+        interval_s=scenario.interval_s,
+        file=options.gates_file,
+        texts=options.gate_texts,
+        defaults=options.default_gates,
     )
 
 
@@ -95,11 +106,20 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
             the samples of a run that had begun.
     """
     scenario = check_options(options)
+    gates = _gates(options, scenario)
     with run_directory(options.out) as directory, ExitStack() as stack:
         target, database_url = _prepare_target(options, directory, stack)
-        run = _describe(scenario, target, directory)
+        run = replace(_describe(scenario, target, directory), settling=options.stop_when_settled)
         write_atomically(directory.run, encode(run))
+        write_gates(directory, gates)
         scene = Scene(target, scenario, directory)
+        watch = RunWatch(
+            gates.gates,
+            scenario,
+            directory,
+            settling=options.stop_when_settled,
+            since_s=lambda: scene.judged_from_s,
+        )
         with interrupt.graceful():
             driven = drive(
                 _load_command(options, run, directory),
@@ -110,10 +130,11 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
                 interrupt=interrupt,
                 look=scene.look,
                 environment=_load_environment(options),
+                watch=None if watch.is_idle else watch,
             )
             cut_short = driven.interrupted or driven.called_off is not None
             state = RunState.INTERRUPTED if cut_short else RunState.FINISHED
-            run = replace(run, state=state, ended_s=driven.ended_s, back_s=scene.back_s)
+            run = replace(run, state=state, ended_s=driven.ended_s, back_s=scene.back_s, stop=driven.stop)
             write_atomically(directory.run, encode(run))
             reading = _ask(run, directory, database_url, driven.target_death, options.access)
             reading = replace(reading, notes=(*scene.notes(), *_called_off(driven), *reading.notes))

@@ -131,8 +131,15 @@ class ColumnsBuilder:
             self._parts[name].append(values if possible is None else values[possible])
         return 0 if possible is None else n - int(possible.sum())
 
-    def columns(self) -> Columns:
-        """Return what was collected, ordered by start (ties by agent), and forget it."""
+    def columns(self, *, forget: bool = True) -> Columns:
+        """Return what was collected, ordered by start (ties by agent); forget it, which saves its memory."""
+        kept = None if forget else {name: list(parts) for name, parts in self._parts.items()}
+        columns = self._columns()
+        if kept is not None:
+            self._parts = kept
+        return columns
+
+    def _columns(self) -> Columns:
         start_s, agent = self._take("start_s"), self._take("agent")
         order: NDArray[np.int64] | None = None
         if not (start_s[1:] > start_s[:-1]).all():

@@ -25,6 +25,7 @@ class Scene:
     def __init__(self, target: RunningTarget, scenario: Scenario, directory: RunDirectory) -> None:
         process = target.process
         parameters = scenario.parameters
+        self._warmup_s = scenario.warmup_s
         self._watch: TargetWatch | None = None
         self._outage: Outage | None = None
         self._is_ours = process is not None
@@ -46,6 +47,13 @@ class Scene:
     def back_s(self) -> float | None:
         """When the target answered again [s since the run's origin]; None without an outage, or before its end."""
         return None if self._outage is None else self._outage.back_s
+
+    @property
+    def judged_from_s(self) -> float | None:
+        """First instant that is judged [s since the run's origin]; None while an outage is still to be over."""
+        if self._outage is not None and self.back_s is None:
+            return None
+        return max(self._warmup_s, self.back_s or 0.0)
 
     def look(self, elapsed_s: float) -> None:
         """Do what is due at this instant [s since the run's origin]."""

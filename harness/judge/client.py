@@ -308,7 +308,7 @@ def _tally(gate: Gate, context: Context, exceeds: Bools, *, tau: float) -> Tally
         tau=tau,
         confidence=gate.confidence,
         allowed_ratio=allowed_ratio(gate),
-        always_valid=context.evidence.settling,
+        always_valid=context.evidence.settling or context.evidence.watching,
         halved=gate.abort_on_fail and not context.evidence.settling,
     )
 

@@ -56,6 +56,7 @@ class Evidence:
         comparisons: name of a gate against the baseline → what came of it; None when nobody compared.
         settling: whether the run was to end as soon as every gate is settled, so that bounds have to hold however
             often one looks.
+        watching: whether this is a look at a run that still goes on.
         stop: why the gates ended it before its time; None when they did not.
     """
 
@@ -75,4 +76,5 @@ class Evidence:
     pickups: tuple[Pickup, ...] = ()
     comparisons: Mapping[str, Comparison] | None = None
     settling: bool = False
+    watching: bool = False
     stop: EarlyStop | None = None
