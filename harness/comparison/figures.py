@@ -4,7 +4,7 @@ import math
 
 from harness.history.series_units import canonical_unit
 from harness.history_model import HistoryRecord, Metric
-from harness.judge.compare import Figure
+from harness.judge.compare_rule import Figure
 
 Key = tuple[str, str, float | None]
 """Subject, metric and quantile of a figure."""

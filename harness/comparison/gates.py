@@ -9,7 +9,8 @@ from harness.errors import HarnessError
 from harness.history.store import open_history
 from harness.history_model import Comparison, HistoryRecord
 from harness.judge.baseline import choose_baseline
-from harness.judge.compare import MOST_BASELINE, Figure, compare, not_comparable
+from harness.judge.compare import MOST_BASELINE, compare, not_comparable
+from harness.judge.compare_rule import Figure
 from harness.model import Gate
 
 

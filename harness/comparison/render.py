@@ -10,7 +10,7 @@ from rich.text import Text
 
 from harness.comparison.comparing import Compared
 from harness.history_model import Comparison
-from harness.judge.compare import signed, value_text
+from harness.judge.compare_rule import signed, value_text
 from harness.judge.wording import count, percent
 from harness.model import Status
 from harness.report.terminal import STYLES
@@ -41,8 +41,8 @@ def print_compared(compared: Compared, console: Console) -> None:
     if compared.comparisons:
         _line(console, "runs", _runs(compared))
         console.print()
-        for line in _rows(compared.comparisons, console):
-            console.print(line, soft_wrap=True)
+        for row in _rows(compared.comparisons, console):
+            console.print(row, soft_wrap=True)
         console.print()
         _print_reasons(compared.comparisons, console)
     sentence = _readable(console, _sentence(compared))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from harness.history_model import Comparison
 from harness.judge.compare_estimates import Estimate, controlled, detectable_errors, plain, ratio_bounds
-from harness.judge.wording import count, duration, number, percent
+from harness.judge.compare_rule import Bounds, Figure, Rule, signed
+from harness.judge.wording import count, number, percent
 from harness.model import Direction, Interval, Status
 from harness.student import t_quantile
 
@@ -27,26 +28,6 @@ MOST_BASELINE = 30
 
 LEAST_CONTROLLED = 8
 """Runs with a control's figure that a coefficient can be fitted on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """
-    What is compared; fields as in `harness.history_model.Metric`.
-
-    Args:
-        subject: what it was measured on.
-        metric: its name.
-        quantile: q in (0, 1]; None for figures that are no quantile.
-        unit: of the values.
-        direction: which side is the better one.
-    """
-
-    subject: str
-    metric: str
-    quantile: float | None
-    unit: str
-    direction: Direction = Direction.BELOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +72,7 @@ def compare(
         PASS when the change is surely within the limit, FAIL when it is surely beyond, else INCONCLUSIVE. The
         interval's ends are one-sided bounds at `confidence`, so the verdict can be read off it.
     """
-    judged = _Judged(figure=figure, limit_ratio=limit_ratio, confidence=confidence)
+    judged = _Judged(rule=Rule(figure=figure, limit_ratio=limit_ratio, confidence=confidence))
     usable, dropped = _usable(baseline, contenders, control, figure)
     judged.dropped = dropped
     if any(value is not None and value == math.inf for value in contenders):
@@ -105,7 +86,9 @@ def compare(
 
 def not_comparable(*, figure: Figure, limit_ratio: float, reason: str, remedy: str) -> Comparison:
     """Return the outcome where there is nothing to compare: INCONCLUSIVE, never a PASS."""
-    return _Judged(figure=figure, limit_ratio=limit_ratio, confidence=0.95).nothing(0, 0, reason, remedy)
+    return _Judged(rule=Rule(figure=figure, limit_ratio=limit_ratio, confidence=0.95)).nothing(
+        0, 0, reason, remedy
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +140,7 @@ def _usable(
 class _Judged:
     """Makes the Comparison; holds what all outcomes have in common."""
 
-    figure: Figure
-    limit_ratio: float
-    confidence: float
+    rule: Rule
     dropped: int = 0
 
     def decide(self, usable: _Usable) -> Comparison:
@@ -174,7 +155,7 @@ class _Judged:
             estimate = plain(old, new)
         if estimate.spread <= 1e-12 * max(abs(v) for v in (*old, *new, 1e-300)):
             return self._without_spread(usable)
-        t = t_quantile(self._one_sided, estimate.degrees)
+        t = t_quantile(self.rule.one_sided, estimate.degrees)
         level = sum(old) / len(old)
         if usable.is_log:
             low, high = (
@@ -182,7 +163,7 @@ class _Judged:
                 math.expm1(estimate.shift + t * estimate.error),
             )
             change: float | None = math.expm1(estimate.shift)
-            bounds: tuple[float | None, float | None] = (low, high)
+            bounds: Bounds = (low, high)
         else:
             bounds = ratio_bounds(level, sum(new) / len(new), estimate.spread * t, len(old), len(new))
             change = None if level <= 0 else sum(new) / len(new) / level - 1
@@ -192,12 +173,14 @@ class _Judged:
         """Return the outcome for a contender whose figure is infinite: failed polls reach it."""
         reason = "so many polls of the contender failed that the figure has no end"
         remedy = "the errors by kind in the run's report"
-        status = Status.FAIL if self.figure.direction is Direction.BELOW else Status.INCONCLUSIVE
-        return self._made(status, n_old, n_new, reason=reason, remedy=remedy, contender=math.inf)
+        status = Status.FAIL if self.rule.figure.direction is Direction.BELOW else Status.INCONCLUSIVE
+        return self.rule.outcome(status, n_old, n_new, reason=reason, remedy=remedy, contender=math.inf)
 
     def nothing(self, n_old: int, n_new: int, reason: str, remedy: str) -> Comparison:
         """Return the outcome where nothing can be said."""
-        return self._made(Status.INCONCLUSIVE, n_old, n_new, reason=reason + self._left_out(), remedy=remedy)
+        return self.rule.outcome(
+            Status.INCONCLUSIVE, n_old, n_new, reason=reason + self._left_out(), remedy=remedy
+        )
 
     def too_few(self, old: Sequence[float], new: Sequence[float]) -> Comparison:
         """Return the outcome for a baseline of less than three runs."""
@@ -205,7 +188,7 @@ class _Judged:
             "there is no baseline" if not old else f"{count(len(old), 'run')} can't tell how far runs lie apart"
         )
         missing = LEAST_BASELINE - len(old)
-        return self._made(
+        return self.rule.outcome(
             Status.INCONCLUSIVE,
             len(old),
             len(new),
@@ -215,43 +198,17 @@ class _Judged:
             contender=_middle(new),
         )
 
-    @property
-    def _one_sided(self) -> float:
-        # What may go neither way can be wrong on both sides.
-        return (1 + self.confidence) / 2 if self.figure.direction is Direction.NEAR else self.confidence
-
-    @property
-    def _allowed(self) -> tuple[float | None, float | None]:
-        """Least and largest change that are allowed, as ratios; None where there is no bound."""
-        if self.figure.direction is Direction.BELOW:
-            return None, self.limit_ratio
-        if self.figure.direction is Direction.ABOVE:
-            return -self.limit_ratio, None
-        return -self.limit_ratio, self.limit_ratio
-
-    def _status(self, bounds: tuple[float | None, float | None]) -> Status:
-        low, high = bounds
-        least, most = self._allowed
-        if (most is not None and low is not None and low > most) or (
-            least is not None and high is not None and high < least
-        ):
-            return Status.FAIL
-        within = (most is None or (high is not None and high <= most)) and (
-            least is None or (low is not None and low >= least)
-        )
-        return Status.PASS if within else Status.INCONCLUSIVE
-
     def _outcome(
         self,
         usable: _Usable,
         estimate: Estimate,
         change: float | None,
-        bounds: tuple[float | None, float | None],
+        bounds: Bounds,
     ) -> Comparison:
-        status = self._status(bounds)
+        status = self.rule.status(bounds)
         level = _middle(usable.old) or 0.0
         detectable = self._detectable(usable, estimate, level)
-        margin = t_quantile((1 + self.confidence) / 2, estimate.degrees) * estimate.error
+        margin = t_quantile((1 + self.rule.confidence) / 2, estimate.degrees) * estimate.error
         if usable.is_log:
             centre = math.log(level) + estimate.moved
             expected = Interval(low=math.exp(centre - margin), high=math.exp(centre + margin))
@@ -265,10 +222,10 @@ class _Judged:
             moved = f", after taking out what the control {usable.control} did ({by_control})"
         scale = "" if usable.is_log else ", on the plain scale because it can be 0"
         reason = (
-            f"change {said} ({spans}){moved}{scale}; {self._wanted()}, and changes from "
+            f"change {said} ({spans}){moved}{scale}; {self.rule.wanted()}, and changes from "
             f"{'?' if detectable is None else percent(detectable)} on are seen{self._left_out()}"
         )
-        return self._made(
+        return self.rule.outcome(
             status,
             len(usable.old),
             len(usable.new),
@@ -284,10 +241,10 @@ class _Judged:
         )
 
     def _detectable(self, usable: _Usable, estimate: Estimate, level: float) -> float | None:
-        wide = detectable_errors(estimate.degrees, self._one_sided) * estimate.error
+        wide = detectable_errors(estimate.degrees, self.rule.one_sided) * estimate.error
         if not usable.is_log:
             return wide / level if level > 0 else None
-        return -math.expm1(-wide) if self.figure.direction is Direction.ABOVE else math.expm1(wide)
+        return -math.expm1(-wide) if self.rule.figure.direction is Direction.ABOVE else math.expm1(wide)
 
     def _remedy(self, status: Status, usable: _Usable, estimate: Estimate, change: float | None) -> str | None:
         if status is Status.PASS:
@@ -310,9 +267,9 @@ class _Judged:
         n_old = len(usable.old)
         for n_new in range(len(usable.new) + 1, 31):
             degrees = n_old + n_new - 2
-            wide = t_quantile(self._one_sided, degrees) * estimate.spread * math.sqrt(1 / n_old + 1 / n_new)
+            wide = t_quantile(self.rule.one_sided, degrees) * estimate.spread * math.sqrt(1 / n_old + 1 / n_new)
             bounds = (math.expm1(estimate.shift - wide), math.expm1(estimate.shift + wide))
-            if self._status(bounds) is not Status.INCONCLUSIVE:
+            if self.rule.status(bounds) is not Status.INCONCLUSIVE:
                 return n_new
         return None
 
@@ -325,97 +282,35 @@ class _Judged:
         """
         old, new = usable.old[0], usable.new[0]
         change = 0.0 if old == new else (new / old - 1 if old > 0 else None)
-        least, most = self._allowed
+        least, most = self.rule.allowed
         ratio = math.inf if change is None else change
         within = (most is None or ratio <= most) and (least is None or ratio >= least)
         n_old, n_new = len(usable.old), len(usable.new)
         chance = 1 / math.comb(n_old + n_new, n_new)
         if within:
             status, remedy = Status.PASS, None
-        elif chance <= 1 - self._one_sided:
+        elif chance <= 1 - self.rule.one_sided:
             status, remedy = Status.FAIL, "the commits since the baseline's last run"
         else:
-            needed = next(k for k in range(1, 100) if 1 / math.comb(n_old + k, k) <= 1 - self._one_sided)
+            needed = next(k for k in range(1, 100) if 1 / math.comb(n_old + k, k) <= 1 - self.rule.one_sided)
             status, remedy = Status.INCONCLUSIVE, f"{count(needed, 'contender run')} in all"
         said = "none" if change == 0 else (f"from {number(old)} to {number(new)}")
-        return self._made(
+        return self.rule.outcome(
             status,
             n_old,
             n_new,
-            reason=f"change {said}, where the {n_old} runs of the baseline all agree; {self._wanted()}"
+            reason=f"change {said}, where the {n_old} runs of the baseline all agree; {self.rule.wanted()}"
             f"{self._left_out()}",
             remedy=remedy,
             baseline=old,
             contender=new,
             change=change,
             expected=Interval(low=old, high=old),
-            detectable=0.0 if chance <= 1 - self._one_sided else None,
+            detectable=0.0 if chance <= 1 - self.rule.one_sided else None,
         )
-
-    def _wanted(self) -> str:
-        limit = percent(self.limit_ratio)
-        return {
-            Direction.BELOW: f"at most +{limit} is allowed",
-            Direction.ABOVE: f"at most −{limit} is allowed",
-            Direction.NEAR: f"at most ±{limit} is allowed",
-        }[self.figure.direction]
 
     def _left_out(self) -> str:
         return f"; {count(self.dropped, 'run')} of the baseline had no usable value" if self.dropped else ""
-
-    def _made(
-        self,
-        status: Status,
-        n_old: int,
-        n_new: int,
-        *,
-        reason: str,
-        remedy: str | None,
-        baseline: float | None = None,
-        contender: float | None = None,
-        change: float | None = None,
-        interval: Interval | None = None,
-        expected: Interval | None = None,
-        detectable: float | None = None,
-        control: str | None = None,
-    ) -> Comparison:
-        return Comparison(
-            subject=self.figure.subject,
-            metric=self.figure.metric,
-            quantile=self.figure.quantile,
-            unit=self.figure.unit,
-            status=status,
-            baseline_n=n_old,
-            contender_n=n_new,
-            baseline=baseline,
-            contender=contender,
-            change_ratio=change,
-            interval=interval,
-            expected=expected,
-            limit_ratio=self.limit_ratio,
-            detectable_ratio=detectable,
-            control=control,
-            reason=reason,
-            remedy=remedy,
-        )
-
-
-def signed(ratio: float | None) -> str:
-    """Write a change with its sign: ``+8.2 %``, ``−3 %``; ``?`` for None."""
-    if ratio is None:
-        return "?"
-    return f"{'−' if ratio < 0 else '+'}{percent(abs(ratio))}"
-
-
-def value_text(value: float | None, unit: str) -> str:
-    """Write a value in its unit; ``?`` for None."""
-    if value is None:
-        return "?"
-    if math.isinf(value):
-        return "∞"
-    if unit == "s":
-        return duration(value)
-    return percent(value) if unit == "ratio" else number(value)
 
 
 def _middle(values: Sequence[float]) -> float | None:
