@@ -313,7 +313,7 @@ def _candidates(folder: Path) -> list[Path]:
 
 
 def _instead(base: Sequence[Gate], own: Sequence[Gate]) -> tuple[Gate, ...]:
-    """Return the base with the gates of the command line: each stands where one on its figure stood, or at the end."""
+    """Return the base with the gates of the command line: where one on the same figure stood, or at the end."""
     waiting = list(own)
     gates: list[Gate] = []
     figures = {_figure(gate) for gate in own}

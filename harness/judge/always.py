@@ -25,6 +25,9 @@ First parameter of the mixture below p₀: more weight near 0 than an even one, 
 exceedances. With none at all p99 passes after 358 polls then, instead of after 417.
 """
 
+_MOST_WEIGHT = 1e5
+"""Largest second parameter: beyond it the gamma function has too few digits left."""
+
 
 def always_within(exceedances: float, n: float, *, allowed_ratio: float, confidence: float) -> bool:
     """
@@ -59,22 +62,19 @@ def log_e_value(exceedances: float, n: float, *, allowed_ratio: float, above: bo
     """
     p, k = allowed_ratio, exceedances
     # The second parameter puts the weight where shares of the order of p₀ lie, on either side.
-    a, b = (1.0 if above else _ZERO_WEIGHT), max(1.0, 1 / p)
-
-    def mass(first: float, second: float) -> float:
-        return beta_cdf(1 - p, second, first) if above else beta_cdf(p, first, second)
-
-    seen = mass(a + k, b + n - k)
-    if seen <= 0:
+    b = min(max(1.0, 1 / p), _MOST_WEIGHT)
+    if above:
+        a = 1.0
+        log_before = b * math.log1p(-p)
+        after = beta_cdf(1 - p, b + n - k, a + k)
+    else:
+        a = _ZERO_WEIGHT
+        log_before = math.log(beta_cdf(p, a, b))
+        after = beta_cdf(p, a + k, b + n - k)
+    if after <= 0:
         return -math.inf
-    return (
-        _log_beta(a + k, b + n - k)
-        - _log_beta(a, b)
-        + math.log(seen)
-        - math.log(mass(a, b))
-        - k * math.log(p)
-        - (n - k) * math.log1p(-p)
-    )
+    weights = _log_beta(a + k, b + n - k) - _log_beta(a, b) + math.log(after) - log_before
+    return weights - k * math.log(p) - (n - k) * math.log1p(-p)
 
 
 def always_lower(exceedances: float, n: float, *, confidence: float) -> float:
