@@ -30,7 +30,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:@/+=~-]{0,127}")
 _TAILS = tuple(f"{number:02x}" for number in range(256))
 _CHUNK = 100
 """Items handled before other threads get a chance: about half a millisecond."""
-_MAX_WAITING = 5000
+MAX_WAITING = 5000
 """Beyond this many, whoever adds one helps to empty the queue: figures are never dropped."""
 
 
@@ -91,7 +91,8 @@ class Hub:
 
     def begin_anew(self) -> None:
         """Forget what is waiting and begin a new series of request ids; needed after a fork."""
-        self._queue: deque[Item | Observation | Worked] = deque()
+        self.waiting: deque[Item | Observation | Worked] = deque()
+        """What waits to be recorded; `put` adds to it."""
         self._emptying = threading.Lock()
         # 22 digits of this process and the time, and two that count. All of it runs in C: this happens in every
         # request, and putting two texts together takes a fifth of the time of formatting a number.
@@ -125,34 +126,35 @@ class Hub:
 
     def put(self, item: Item | Observation | Worked) -> None:
         """Take something that a hook saw."""
-        queue = self._queue
-        queue.append(item)
-        if len(queue) > _MAX_WAITING:
-            self._help()
+        waiting = self.waiting
+        waiting.append(item)
+        if len(waiting) > MAX_WAITING:
+            self.help()
 
     def empty(self) -> None:
         """Record everything that is waiting, giving other threads a chance now and then."""
         with self._emptying:
-            waiting = len(self._queue)
+            waiting = len(self.waiting)
             while waiting > 0:
                 self._process(_CHUNK)
                 waiting -= _CHUNK
                 if waiting > 0:
                     time.sleep(0)
 
-    def _help(self) -> None:
+    def help(self) -> None:
+        """Empty some of the queue, unless somebody else is at it."""
         if self._emptying.acquire(blocking=False):
             try:
-                self._process(_MAX_WAITING // 10)
+                self._process(MAX_WAITING // 10)
             finally:
                 self._emptying.release()
 
     def _process(self, most: int) -> None:
-        take = self._queue.popleft
+        take = self.waiting.popleft
         observations: list[Observation] = []
         worked: list[Worked] = []
         others: dict[type[Item], list[Item]] = {}
-        for _ in range(min(most, len(self._queue))):
+        for _ in range(min(most, len(self.waiting))):
             item = take()
             if type(item) is Observation:
                 observations.append(item)

@@ -13,7 +13,7 @@ from types import MethodType
 from typing import Any
 
 from monitoring.capture.context import RequestContext, Work, Worked, current
-from monitoring.capture.hub import Hub, LateError
+from monitoring.capture.hub import MAX_WAITING, Hub, LateError
 from monitoring.capture.routes import route_template
 from monitoring.model import Observation
 
@@ -67,9 +67,9 @@ class MonitoringMiddleware:
         try:
             await self.app(
                 scope,
-                # Where the server itself tells when the client leaves, its own receive will do.
-                receive if exchange.server is not None else exchange.watched_receive(receive),
-                exchange.watched_send(send),
+                # The server's own where the server tells when the client leaves; that is how most websockets end.
+                receive if kind != "http" or exchange.server is not None else partial(_receive, exchange, receive),
+                partial(_send if kind == "http" else _send_to_socket, exchange, send),
             )
         except BaseException as error:
             exchange.end(error)
@@ -143,15 +143,6 @@ class Exchange(RequestContext, eq=False):
     gone: bool = False
     complete: bool = False
 
-    def watched_receive(self, receive: Receive) -> Receive:
-        """Return a receive that looks out for a client that leaves."""
-        return partial(_receive, self, receive)
-
-    def watched_send(self, send: Send) -> Send:
-        """Return a send that takes note."""
-        # The server's is not kept by the exchange, which may outlive the request by far.
-        return partial(_send, self, send)
-
     def start(self, message: Message) -> Message:
         """Take note of the status, and return the message with the headers that we add."""
         self.status = message["status"]
@@ -221,7 +212,10 @@ class Exchange(RequestContext, eq=False):
             self.bytes_out,
         )
         # What can be worked out later waits: this stands between the application and its client.
-        hub.put(observation if work is None else Worked(observation, work, self.time_s - self.start_s))
+        waiting = hub.waiting
+        waiting.append(observation if work is None else Worked(observation, work, self.time_s - self.start_s))
+        if len(waiting) > MAX_WAITING:
+            hub.help()
 
     def _judge(self, error: BaseException | None) -> tuple[int, str | None]:
         """Return what the client got, as a status, and the class of the exception behind it."""
@@ -241,14 +235,6 @@ class SocketExchange(Exchange, eq=False):
     """One websocket, from its handshake to its end."""
 
     accepted: bool = False
-
-    def watched_receive(self, receive: Receive) -> Receive:
-        """Return the server's own: a client that leaves is how most websockets end."""
-        return receive
-
-    def watched_send(self, send: Send) -> Send:
-        """Return a send that takes note."""
-        return partial(_send_to_socket, self, send)
 
     def saw(self, message: Message) -> Message:
         """Take note of a message, and return it as it is to be passed on."""
@@ -273,8 +259,9 @@ class SocketExchange(Exchange, eq=False):
         return (self.status if self.status is not None else CLIENT_GONE), None
 
 
-# The hooks of an exchange. Bound to it by `partial`: a closure takes four times as long to make, and a coroutine
-# around the server's own send would cost another one for every message.
+# The hooks of an exchange, bound to it and to the server's own by `partial`: a closure takes four times as long to
+# make, and a coroutine around the server's send would cost another one for every message. The exchange itself does
+# not keep the server's: it may outlive the request by far.
 
 
 async def _receive(exchange: Exchange, receive: Receive) -> Message:
@@ -311,7 +298,7 @@ def _send(exchange: Exchange, send: Send, message: Message) -> Awaitable[None]:
     return send(message)
 
 
-def _send_to_socket(exchange: SocketExchange, send: Send, message: Message) -> Awaitable[None]:
+def _send_to_socket(exchange: Any, send: Send, message: Message) -> Awaitable[None]:
     try:
         message = exchange.saw(message)
     except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the message
