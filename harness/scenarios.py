@@ -119,7 +119,7 @@ _RETRIES = (
         choices=("exponential", "none"),
     ),
     Parameter(
-        name="retry_s", flag="--retry-after", default="500ms", help="first, or fixed, step of a retry", least=0.01
+        name="retry_s", flag="--retry-after", default="100ms", help="first, or fixed, step of a retry", least=0.01
     ),
     Parameter(name="retry_most_s", flag="--retry-most", default="30s", help="longest step of the back-off"),
 )

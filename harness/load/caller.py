@@ -144,6 +144,8 @@ class Caller:
                 raise _TooLongError
             if time.monotonic() > deadline_s:
                 raise TimeoutError
+        # Read to its end, and yet the client takes it for open: `read1` does not look.
+        response.close()
         location = response.getheader("Location")
         if response.will_close:
             self.close()
