@@ -181,7 +181,7 @@ class _Contents:
         if self._known is None:
             self._known = {
                 (record.source, record.extra[CONTENT_KEY]): record.id
-                for record in self._history.scan({})
+                for record in self._history.scan_heads({})
                 if CONTENT_KEY in record.extra
             }
         return self._known

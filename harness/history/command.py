@@ -96,7 +96,7 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 def _list(parsed: argparse.Namespace, history: "History") -> int:
     from harness.history.series_names import matches
     from harness.history.showing import head_json, list_text
-    from harness.history.store import newest_records
+    from harness.history.store import newest_records, with_figures
 
     if parsed.last < 0:
         raise UsageError(explain("option", "--last", fault="below zero", got=parsed.last, need="0 or more"))
@@ -108,10 +108,11 @@ def _list(parsed: argparse.Namespace, history: "History") -> int:
 
     found = newest_records(history, parsed.last or None, is_wanted)
     _warn(found.left_out)
+    records = with_figures(history, found.records)
     if parsed.json:
-        _print_json({"total": found.total, "runs": [head_json(record) for record in found.records]})
+        _print_json({"total": found.total, "runs": [head_json(record) for record in records]})
     else:
-        print(list_text(found.records, found.total, history.where))
+        print(list_text(records, found.total, history.where))
     return ExitCode.PASS
 
 
@@ -236,7 +237,10 @@ def _prune(parsed: argparse.Namespace, history: "History") -> int:
 
     retention = _retention(parsed)
     left_out: dict[str, str] = {}
-    heads = [head_of(record) for record in history.scan(left_out)]
+    heads = [
+        head_of(record, {figure.subject for figure in figures})
+        for record, figures in history.scan_figures(left_out)
+    ]
     _warn(left_out)
     now_s = time.time()
     protected = protected_records(history, now_s=now_s)

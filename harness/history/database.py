@@ -35,6 +35,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from sqlalchemy.pool import NullPool
 
 from harness.errors import HarnessError, UsageError, explain
+from harness.history.index import Figures
 from harness.history.records import (
     UnreadableRecordError,
     decode_record,
@@ -104,6 +105,14 @@ class DatabaseHistory:
         # Read for what can't be read of them.
         deque(self._read_all(_ACCEPTANCE, Acceptance, left_out), maxlen=0)
         deque(self._read_all(_NOTE, Note, left_out), maxlen=0)
+
+    def scan_heads(self, left_out: dict[str, str]) -> Iterator[HistoryRecord]:
+        """Yield the records, which come with their figures here."""
+        yield from self.scan(left_out)
+
+    def scan_figures(self, left_out: dict[str, str]) -> Iterator[tuple[HistoryRecord, Figures]]:
+        """Yield the records and their figures."""
+        yield from ((record, record.metrics) for record in self.scan(left_out))
 
     def get(self, record_id: str) -> HistoryRecord:
         """Read one row."""

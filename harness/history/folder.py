@@ -22,11 +22,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import HarnessError, explain
-from harness.history.index import INDEX, Entry, Stamp, entries, forget
+from harness.history.index import INDEX, Entry, Figures, Stamp, entries, forget, whole
 from harness.history.records import (
     UnreadableRecordError,
     decode_record,
@@ -45,6 +46,7 @@ _IGNORED = f"/{INDEX}/\n*{TEMPORARY_SUFFIX}\n"
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 T = TypeVar("T", HistoryRecord, Acceptance, Note)
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +75,31 @@ class FolderHistory:
         if distributions:
             yield from self._read_all(RUNS, HistoryRecord, left_out)
         else:
-            yield from self._sole(entries(self.path, self.stamps()), left_out)
-        # Read for what can't be read of them.
-        deque(self._read_all(ACCEPTANCES, Acceptance, left_out), maxlen=0)
-        deque(self._read_all(NOTES, Note, left_out), maxlen=0)
+            records = ((entry.path, whole(entry)) for entry in self._entries(left_out))
+            yield from (
+                record for record, _ in _sole(((path, record, None) for path, record in records), left_out)
+            )
+        self._note_faults(left_out)
+
+    def scan_heads(self, left_out: dict[str, str]) -> Iterator[HistoryRecord]:
+        """Yield the records from the index, without figures."""
+        found = ((entry.path, entry.head, None) for entry in self._entries(left_out, figures=False))
+        yield from (record for record, _ in _sole(found, left_out))
+        self._note_faults(left_out)
+
+    def scan_figures(self, left_out: dict[str, str]) -> Iterator[tuple[HistoryRecord, Figures]]:
+        """Yield the records and their figures from the index."""
+        yield from _sole(((entry.path, entry.head, entry.figures) for entry in self._entries(left_out)), left_out)
+        self._note_faults(left_out)
 
     def get(self, record_id: str) -> HistoryRecord:
         """Read one record."""
         # Nearly always under its own name; a copy under another may be all that is left.
-        named = (path for path in self.files(RUNS) if path.stem == record_id)
-        for path in named:
+        own = (path for path in self._months() if (path / f"{record_id}{SUFFIX}").is_file())
+        others = (entry.path for entry in self._entries({}, figures=False) if _is(entry.head, record_id))
+        for path in chain((month / f"{record_id}{SUFFIX}" for month in own), map(self.path.joinpath, others)):
             record = self._read(path, HistoryRecord, {})
-            if record is not None and record.id == record_id:
-                return record
-        for record in self.scan({}, distributions=True):
-            if record.id == record_id:
+            if _is(record, record_id) and record is not None:
                 return record
         raise no_such_record(record_id, self.where)
 
@@ -133,27 +145,35 @@ class FolderHistory:
     def stamps(self) -> dict[str, Stamp]:
         """Return each run's file below this folder, with what tells whether it has changed, by path."""
         found: dict[str, Stamp] = {}
-        with contextlib.suppress(FileNotFoundError):
-            for month in (self.path / RUNS).iterdir():
-                with contextlib.suppress(NotADirectoryError), os.scandir(month) as files:
-                    for file in files:
-                        if file.name.endswith(SUFFIX) and not file.name.startswith("."):
+        for month in self._months():
+            with os.scandir(month) as files:
+                for file in files:
+                    if file.name.endswith(SUFFIX) and not file.name.startswith("."):
+                        # A file may go while we look: then it is not there.
+                        with contextlib.suppress(FileNotFoundError):
                             status = file.stat()
                             found[f"{RUNS}/{month.name}/{file.name}"] = Stamp(status.st_size, status.st_mtime_ns)
         return dict(sorted(found.items()))
 
+    def _months(self) -> list[Path]:
+        """Return the folders of the runs; a history that nobody wrote to has none."""
+        runs = self.path / RUNS
+        return sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+
+    def _entries(self, left_out: dict[str, str], *, figures: bool = True) -> Iterator[Entry]:
+        for entry in entries(self.path, self.stamps(), figures=figures):
+            if entry.fault is not None:
+                left_out[entry.path] = entry.fault
+            yield entry
+
+    def _note_faults(self, left_out: dict[str, str]) -> None:
+        """Read acceptances and notes for what can't be read of them."""
+        deque(self._read_all(ACCEPTANCES, Acceptance, left_out), maxlen=0)
+        deque(self._read_all(NOTES, Note, left_out), maxlen=0)
+
     def _read_all(self, folder: str, kind: type[T], left_out: dict[str, str]) -> Iterator[T]:
-        read = ((self._name(path), self._read(path, kind, left_out)) for path in self.files(folder))
-        yield from _sole_records(read, left_out)
-
-    def _sole(self, found: Iterable[Entry], left_out: dict[str, str]) -> Iterator[HistoryRecord]:
-        def told() -> Iterator[tuple[str, HistoryRecord | None]]:
-            for entry in found:
-                if entry.fault is not None:
-                    left_out[entry.path] = entry.fault
-                yield entry.path, entry.record
-
-        yield from _sole_records(told(), left_out)
+        read = ((self._name(path), self._read(path, kind, left_out), None) for path in self.files(folder))
+        yield from (record for record, _ in _sole(read, left_out))
 
     def _read(self, path: Path, kind: type[T], left_out: dict[str, str]) -> T | None:
         try:
@@ -193,31 +213,35 @@ class FolderHistory:
             write_new(path, _IGNORED.encode())
 
 
-def _sole_records(found: Iterable[tuple[str, T | None]], left_out: dict[str, str]) -> Iterator[T]:
+def _sole(found: Iterable[tuple[str, T | None, V]], left_out: dict[str, str]) -> Iterator[tuple[T, V]]:
     """
-    Yield each record once.
+    Yield each record once, with what came beside it.
 
     A file under another name than its record's is a copy, unless the record's own file is gone: then it is what is
     left of it.
     """
     seen: dict[str, str] = {}
     strangers = []
-    for path, record in found:
+    for path, record, beside in found:
         if record is None:
             continue
-        if Path(path).stem != record.id:
-            strangers.append((path, record))
+        if path[path.rfind("/") + 1 : -len(SUFFIX)] != record.id:
+            strangers.append((path, record, beside))
         elif record.id in seen:
             left_out[path] = f"a second file of record {record.id}, beside {seen[record.id]}"
         else:
             seen[record.id] = path
-            yield record
-    for path, record in strangers:
+            yield record, beside
+    for path, record, beside in strangers:
         if record.id in seen:
             left_out[path] = f"a copy of record {record.id}, beside {seen[record.id]}"
         else:
             seen[record.id] = path
-            yield record
+            yield record, beside
+
+
+def _is(record: HistoryRecord | None, record_id: str) -> bool:
+    return record is not None and record.id == record_id
 
 
 def write_new(path: Path, content: bytes) -> bool:

@@ -1,5 +1,5 @@
 """
-The index of a folder: every record without its distributions in one SQLite file: a large history opens fast.
+The index of a folder: each record without its distributions in one SQLite file, for a large history to open fast.
 
 It is derived: it may be deleted at any time, is never asked when a file has changed since, and git does not keep
 it. Where it can't be written, or is broken, the files themselves are read. A file counts as unchanged when
@@ -8,32 +8,64 @@ its size and the time of its last change are those of the last look.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from harness.history.records import UnreadableRecordError, decode_record
-from harness.history_model import HistoryRecord
+from harness.history.records import UnreadableRecordError, decode_record, plain_of
+from harness.history_model import HistoryRecord, Metric
+from harness.model import Direction
 
 INDEX = ".index"
 
-_FILE = "records-1.sqlite"
+_FILE = "records-2.sqlite"
 """Its number changes with the layout: an index of another layout is simply not found."""
 
 _TIMEOUT_S = 5.0
 _WRITTEN_AT_ONCE = 5_000
 _LAYOUT = """
 CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, head BLOB, fault TEXT
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, fault TEXT, head BLOB, figures BLOB
 ) WITHOUT ROWID
 """
 
 _STAMPS = "SELECT path, size, mtime_ns FROM files"
 
+_HEADS = "SELECT path, fault, head, NULL FROM files ORDER BY path"
+_ALL = "SELECT path, fault, head, figures FROM files ORDER BY path"
+
+
+class Bounds(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An `Interval` as the index holds it."""
+
+    low: float | None
+    high: float | None
+
+
+class Figure(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A `Metric` as the index holds it: the same fields without their names, three times as fast to read."""
+
+    subject: str
+    metric: str
+    quantile: float | None
+    value: float | None
+    unit: str
+    direction: Direction
+    n: int | None
+    interval: Bounds | None
+    limit: float | None
+    exceedances: int | None
+    extra: dict[str, str]
+
+
+Figures = Sequence[Metric] | Sequence[Figure]
+"""Figures of one run, out of a file or out of the index."""
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(HistoryRecord).decode
+_decode_head = msgspec.msgpack.Decoder(HistoryRecord).decode
+_decode_figures = msgspec.msgpack.Decoder(list[Figure]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +78,45 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file's record without distributions, or why it is none."""
+    """
+    One file.
+
+    Args:
+        path: below the history's folder.
+        fault: why it is no record; None when it is one.
+        head: the record without figures and distributions; None for a fault.
+        figures: of the record; empty for a fault, and when they were not asked for.
+    """
 
     path: str
-    record: HistoryRecord | None
     fault: str | None
+    head: HistoryRecord | None = None
+    figures: Figures = ()
 
 
-def entries(folder: Path, files: Mapping[str, Stamp]) -> Iterator[Entry]:
+def entries(folder: Path, files: Mapping[str, Stamp], *, figures: bool = True) -> Iterator[Entry]:
     """
     Yield what each file of a history holds, about in the order of their paths.
 
     Args:
         folder: the history.
         files: path below it → its stamp.
+        figures: whether these are wanted.
     """
+    if not files:
+        return
     left = dict(files)
     try:
         with contextlib.closing(_opened(folder)) as index:
             _renew(index, folder, files)
-            for path, head, fault in index.execute("SELECT path, head, fault FROM files ORDER BY path"):
+            for path, fault, head, told in index.execute(_ALL if figures else _HEADS):
                 if left.pop(path, None) is not None:
-                    yield Entry(path, None if head is None else _decode(head), fault)
+                    yield Entry(
+                        path,
+                        fault,
+                        None if head is None else _decode_head(head),
+                        () if told is None else _decode_figures(told),
+                    )
     except (sqlite3.OperationalError, OSError):
         # Read-only, or held by another process for too long: it is no more than a short cut.
         pass
@@ -76,6 +125,14 @@ def entries(folder: Path, files: Mapping[str, Stamp]) -> Iterator[Entry]:
         forget(folder)
     for path in left:
         yield read_entry(folder, path)
+
+
+def whole(entry: Entry) -> HistoryRecord | None:
+    """Return an entry's record with its figures; None for a fault."""
+    if entry.head is None:
+        return None
+    metrics: tuple[Metric, ...] = msgspec.convert(tuple(entry.figures), tuple[Metric, ...], from_attributes=True)
+    return replace(entry.head, metrics=metrics)
 
 
 def forget(folder: Path) -> bool:
@@ -91,10 +148,10 @@ def read_entry(folder: Path, path: str) -> Entry:
     try:
         record = decode_record((folder / path).read_bytes(), HistoryRecord)
     except UnreadableRecordError as fault:
-        return Entry(path, None, str(fault))
+        return Entry(path, str(fault))
     except OSError as fault:
-        return Entry(path, None, f"can't be read: {fault.strerror or fault}")
-    return Entry(path, replace(record, distributions=()), None)
+        return Entry(path, f"can't be read: {fault.strerror or fault}")
+    return Entry(path, None, replace(record, metrics=(), distributions=()), record.metrics)
 
 
 def _opened(folder: Path) -> sqlite3.Connection:
@@ -121,15 +178,18 @@ def _renew(index: sqlite3.Connection, folder: Path, files: Mapping[str, Stamp]) 
     for chunk in _chunks(changed):
         rows = [_row(read_entry(folder, path), files[path]) for path in chunk]
         with _transaction(index):
-            index.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", rows)
+            index.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
     for chunk in _chunks(sorted(known.keys() - files.keys())):
         with _transaction(index):
             index.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in chunk])
 
 
-def _row(entry: Entry, stamp: Stamp) -> tuple[str, int, int, bytes | None, str | None]:
-    head = None if entry.record is None else _encode(entry.record)
-    return entry.path, stamp.size, stamp.mtime_ns, head, entry.fault
+def _row(entry: Entry, stamp: Stamp) -> tuple[str, int, int, str | None, bytes | None, bytes | None]:
+    told = (entry.path, stamp.size, stamp.mtime_ns, entry.fault)
+    if entry.head is None:
+        return *told, None, None
+    figures = msgspec.convert(entry.figures, list[Figure], from_attributes=True)
+    return *told, _encode(plain_of(entry.head)), _encode(figures)
 
 
 def _chunks(paths: list[str]) -> Iterator[list[str]]:

@@ -66,13 +66,12 @@ class Pruning:
     kept: int
 
 
-def head_of(record: HistoryRecord) -> RecordHead:
-    """Return what retention looks at."""
-    subjects = sorted({metric.subject for metric in record.metrics})
+def head_of(record: HistoryRecord, subjects: Collection[str]) -> RecordHead:
+    """Return what retention looks at: a record, and what its figures are of."""
     return RecordHead(
         id=record.id,
         at_s=instant_s(record.at_utc),
-        group=(record.source, scenario_text(record), record.environment_key or "", *subjects),
+        group=(record.source, scenario_text(record), record.environment_key or "", *sorted(subjects)),
         complete=record.complete,
     )
 

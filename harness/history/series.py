@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from harness.history.index import Figure, Figures
 from harness.history.records import instant_s
-from harness.history.series_names import Renames, labels, matches, rename, scenario_text
+from harness.history.series_names import Renames, full_name, labels, matches, rename, scenario_text
 from harness.history.series_units import canonical_unit
 from harness.history.store import History
 from harness.history_model import HistoryRecord, Metric, Point, Series, SeriesKey
@@ -55,11 +56,14 @@ class SeriesReading:
     Args:
         series: by label.
         left_out: records that could not be read: name → why.
-        latest_s: when the newest run that was read began [s since the Unix epoch]; None without a run.
+        no_points: what is no series, because none of its runs has a usable value: name → why in the latest.
+        latest_s: when the newest run that was read began, the future left out [s since the Unix epoch]; None
+            without a run.
     """
 
     series: tuple[Series, ...]
     left_out: Mapping[str, str]
+    no_points: Mapping[str, str]
     latest_s: float | None
 
 
@@ -80,18 +84,22 @@ def read_series(
     Raises:
         HarnessError: the history can't be read.
     """
+    now_s = time.time() if now_s is None else now_s
     left_out: dict[str, str] = {}
     latest_s: float | None = None
 
-    def scanned() -> Iterator[HistoryRecord]:
+    def scanned() -> Iterator[tuple[HistoryRecord, Figures]]:
         nonlocal latest_s
-        for record in history.scan(left_out):
+        for record, figures in history.scan_figures(left_out):
             at_s = instant_s(record.at_utc)
-            latest_s = at_s if latest_s is None else max(latest_s, at_s)
-            yield record
+            if at_s <= now_s + FUTURE_TOLERANCE_S:
+                latest_s = at_s if latest_s is None else max(latest_s, at_s)
+            yield record, figures
 
-    series = series_of(scanned(), order=order, wanted=wanted, controls=controls, renames=renames, now_s=now_s)
-    return SeriesReading(series=series, left_out=left_out, latest_s=latest_s)
+    series, no_points = _gather(
+        scanned(), _Gathering(wanted or SeriesFilter(), renames or {}, now_s), order, controls
+    )
+    return SeriesReading(series=series, left_out=left_out, no_points=no_points, latest_s=latest_s)
 
 
 def series_of(
@@ -121,24 +129,34 @@ def series_of(
         change to a unit of another kind, the older part is a series of its own, named after its unit.
     """
     gathering = _Gathering(wanted or SeriesFilter(), renames or {}, time.time() if now_s is None else now_s)
-    for record in records:
-        gathering.add(record)
-    built = [builder.build(order) for builder in gathering.by_unit() if builder.points]
+    series, _ = _gather(((record, record.metrics) for record in records), gathering, order, controls)
+    return series
+
+
+def _gather(
+    records: Iterable[tuple[HistoryRecord, Figures]], gathering: "_Gathering", order: str, controls: Iterable[str]
+) -> tuple[tuple[Series, ...], dict[str, str]]:
+    """Return the series by label, and what has no point: name → why."""
+    for record, figures in records:
+        gathering.add(record, figures)
+    builders = list(gathering.by_unit())
+    built = [builder.build(order) for builder in builders if builder.points]
     named = labels(series.key for series in built)
     patterns = tuple(controls)
-    return tuple(
-        sorted(
-            (
-                replace(
-                    series,
-                    label=named[series.key],
-                    control=matches(series.key.subject, patterns) or matches(named[series.key], patterns),
-                )
-                for series in built
-            ),
-            key=lambda series: series.label,
+    series = [
+        replace(
+            one,
+            label=named[one.key],
+            control=matches(one.key.subject, patterns) or matches(named[one.key], patterns),
         )
-    )
+        for one in built
+    ]
+    no_points = {
+        full_name(builder.key): next(reversed(builder.left_out.values()))
+        for builder in builders
+        if not builder.points
+    }
+    return tuple(sorted(series, key=lambda one: one.label)), no_points
 
 
 @dataclass(slots=True)
@@ -157,7 +175,7 @@ class _Builder:
     doubles: int = 0
 
     def add(
-        self, record: HistoryRecord, metric: Metric, *, at_s: float, commit_s: float, unfit: str | None
+        self, record: HistoryRecord, metric: Metric | Figure, *, at_s: float, commit_s: float, unfit: str | None
     ) -> None:
         """Take one figure of one run; what can't be a point is left out by the run's id."""
         fault = unfit or _no_value(metric.value)
@@ -224,7 +242,7 @@ class _Gathering:
         self._known: dict[tuple[str, str, float | None, str, str, str], _Builder | None] = {}
         self._seen: set[str] = set()
 
-    def add(self, record: HistoryRecord) -> None:
+    def add(self, record: HistoryRecord, figures: Figures) -> None:
         at_s = instant_s(record.at_utc)
         if record.id in self._seen or not self._is_wanted(record, at_s):
             return
@@ -232,7 +250,7 @@ class _Gathering:
         unfit = _unfit(record, at_s, self._now_s)
         commit_s = at_s if record.commit_utc is None else _instant_or(record.commit_utc, at_s)
         scenario, environment = scenario_text(record), record.environment_key or ""
-        for metric in record.metrics:
+        for metric in figures:
             builder = self._builder(metric, scenario, environment)
             if builder is not None:
                 builder.add(record, metric, at_s=at_s, commit_s=commit_s, unfit=unfit)
@@ -267,7 +285,7 @@ class _Gathering:
             and (wanted.scenarios == _ANY or matches(record.scenario or "", wanted.scenarios))
         )
 
-    def _builder(self, metric: Metric, scenario: str, environment: str) -> _Builder | None:
+    def _builder(self, metric: Metric | Figure, scenario: str, environment: str) -> _Builder | None:
         """Return the builder of a figure; None when it is not wanted. Names are worked out once for each."""
         told = (metric.subject, metric.metric, metric.quantile, metric.unit, scenario, environment)
         if told in self._known:
