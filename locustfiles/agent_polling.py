@@ -15,6 +15,7 @@ from locust import events
 
 from harness.load.agents import PollingAgent
 from harness.load.hooks import Conductor, run_directly
+from harness.verdict_hook import judge_run
 
 
 class DeploymentAgent(PollingAgent):
@@ -24,4 +25,4 @@ class DeploymentAgent(PollingAgent):
 if __name__ == "__main__":
     run_directly(__file__)
 else:
-    Conductor().register(events)
+    Conductor(judge=judge_run).register(events)

@@ -15,6 +15,7 @@ from locust import events
 
 from harness.load.agents import PollingAgent
 from harness.load.hooks import Conductor, run_directly
+from harness.verdict_hook import judge_run
 
 SCENARIO = "soak"
 
@@ -26,4 +27,4 @@ class DeploymentAgent(PollingAgent):
 if __name__ == "__main__":
     run_directly(__file__, scenario=SCENARIO)
 else:
-    Conductor(scenario=SCENARIO).register(events)
+    Conductor(scenario=SCENARIO, judge=judge_run).register(events)

@@ -88,7 +88,7 @@ class _FleetRunner(Runner):
                 if not self._agents.get(name):
                     real[name] = 1
                 self._agents[name] = self._agents.get(name, 0) + count
-        return super().spawn_users(real, wait)  # type: ignore[no-untyped-call]  # Locust types some of its methods
+        return super().spawn_users(real, wait)
 
     def stop_users(self, user_classes_stop_count: dict[str, int]) -> None:
         """Take agents away, and the user that drives them with the last."""

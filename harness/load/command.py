@@ -1,6 +1,7 @@
 """The command line that starts the load: Locust in a process of its own, with our scenario and options."""
 
 import math
+import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class LoadOptions:
         agent_id_prefix: makes ids up as prefix and four digits; None asks the target.
         keep_alive: whether a connection is kept between polls for as long as the target keeps it; False has each
             poll ask for its close.
+        processes: how many share the agents; 1 drives them all.
         scenario: what the agents do besides polling, and when they take part: a name of `harness.scenarios`.
         parameters: the scenario's own, every one of them.
         agents_path: where the target is asked for its agents.
@@ -62,6 +64,7 @@ class LoadOptions:
     agents_file: Path | None = None
     agent_id_prefix: str | None = None
     keep_alive: bool = True
+    processes: int = 1
     scenario: str = DEFAULT_SCENARIO
     parameters: Values = field(default_factory=dict)
     agents_path: str = DEFAULT_AGENTS_PATH
@@ -122,6 +125,8 @@ def locust_command(options: LoadOptions) -> list[str]:
         command += ["--agents-file", str(options.agents_file)]
     if options.agent_id_prefix is not None:
         command += [f"--agent-id-prefix={options.agent_id_prefix}"]
+    if options.processes != 1:
+        command += ["--processes", str(options.processes), *_own_channel()]
     if not options.keep_alive:
         command += ["--keep-alive", "off"]
     return command + _target_arguments(options) + _scenario_arguments(options)
@@ -153,6 +158,13 @@ def _scenario_arguments(options: LoadOptions) -> list[str]:
 def _number(value: float) -> str:
     """Write a number so that it reads back as the same, a whole one without a point."""
     return str(int(value)) if value.is_integer() else _seconds(value)
+
+
+def _own_channel() -> list[str]:
+    """Return where Locust's processes meet: on this machine only, and not where another run's do."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = str(held.getsockname()[1])
+    return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
 
 
 def _seconds(duration_s: float) -> str:

@@ -51,6 +51,8 @@ _CLOCK_TIMEOUT_S = 2.0
 _TOLERATED_UNCERTAINTY_S = 0.01
 _WATCH_EVERY_S = 0.5
 _SETTLE_S = 0.5
+_WORD_S = 0.1
+"""How long a word to the workers may be on its way [s]."""
 _BATCH_BYTES = 1 << 19
 _BACKLOG_BYTES = 1 << 25
 """What a worker keeps while the master does not take it: about a quarter of a million samples."""
@@ -69,6 +71,8 @@ class _Worker:
     offset_s: float = 0.0
     """Its clock minus ours."""
     uncertainty_s: float = 0.0
+    heard_s: float = 0.0
+    """When its last lines came [s since the run's origin]."""
     left: bool = False
     gone: bool = False
     retries: int = 0
@@ -148,13 +152,16 @@ class MasterRun(RecordedRun):
             self._tell(worker, PLAN, self._plan_for(worker, clock_origin_s))
         self._watch = gevent.spawn(self._keep_watching)
 
-    def end_sending(self, grace_s: float | None = None) -> None:
-        """See `harness.load.run.Run`."""
-        if self.running and (self._end_s is None or self.now_s() < self._end_s):
-            self._end_s = max(0.0, self.now_s())
+    def end_sending(self, grace_s: float, *, at_s: float | None = None) -> None:
+        """See `harness.load.run.Run`; the end is put a moment ahead, so that it is the same for everybody."""
+        if not self.running:
+            return
+        at_s = max(0.0, self.now_s() + _WORD_S if at_s is None else at_s)
+        if self._end_s is None or at_s < self._end_s:
+            self._end_s = at_s
         for worker in self._workers.values():
             if not worker.left:
-                self._tell(worker, END, {"grace_s": grace_s})
+                self._tell(worker, END, {"grace_s": grace_s, "at_s": self._end_s})
 
     def flush(self) -> None:
         """See `harness.load.run.Run`."""
@@ -182,6 +189,9 @@ class MasterRun(RecordedRun):
     def take_lines(self, msg: Any) -> None:
         """Take lines for a file; samples are counted."""
         file, lines = msg.data["file"], msg.data["lines"]
+        worker = self._workers.get(msg.node_id)
+        if worker is not None and self.running:
+            worker.heard_s = self.now_s()
         self.recording.append_lines(file, lines)
         if file == self.directory.samples.name:
             for line in lines.splitlines():
@@ -265,8 +275,8 @@ class MasterRun(RecordedRun):
                 continue
             worker.gone = True
             text = (
-                f"Worker {worker.name} was lost at {self.now_s():.0f} s with its {worker.agents} agents: "
-                "their polls count as missed from then on."
+                f"Worker {worker.name} with {worker.agents} agents was lost, and last heard of at "
+                f"{worker.heard_s:.1f} s: polls that it has not told of count as missed."
             )
             _log.warning("%s", text)
             self.recording.note(self.now_s(), text)
@@ -399,10 +409,10 @@ class WorkerPart:
         self.fleet.begin(self._origin_s)
         self._watch = gevent.spawn(self._leave_when_done)
 
-    def end_sending(self, grace_s: float | None = None) -> None:
+    def end_sending(self, grace_s: float, *, at_s: float | None = None) -> None:
         """See `harness.load.run.Run`."""
-        self.fleet.end_sending()
-        if grace_s is not None and not self.is_done:
+        self.fleet.end_sending(at_s)
+        if not self.is_done:
             gevent.spawn_later(grace_s, self.finish)
 
     def flush(self) -> None:
@@ -451,7 +461,7 @@ def boot_id() -> str:
 
 
 def spell_paths(parsed: Any) -> None:
-    """Turn the paths among Locust's options into text: it sends all of them to its workers, and can't send those."""
+    """Turn the paths among Locust's options into text: it sends all of them to its workers, which takes text."""
     for name, value in vars(parsed).items():
         if isinstance(value, Path):
             setattr(parsed, name, str(value))

@@ -210,13 +210,20 @@ class Fleet:
         # Whoever is told may block, and this may be the hub.
         gevent.spawn(on_fault, fault)
 
-    def end_sending(self) -> None:
-        """Call the rest of the schedule off: nothing meant for later than now is sent."""
+    def end_sending(self, at_s: float | None = None) -> None:
+        """
+        Call the rest of the schedule off.
+
+        Args:
+            at_s: nothing meant for this instant or later is sent [s since the run's origin]; None for now.
+        """
         if not self.running:
             self._engine.end(0.0)
-        elif self.end_s is None or self.now_s() < self.end_s:
-            self.end_s = max(0.0, self.now_s())
-            self._engine.end(self.end_s)
+            return
+        at_s = max(0.0, self.now_s() if at_s is None else at_s)
+        if self.end_s is None or at_s < self.end_s:
+            self.end_s = at_s
+            self._engine.end(at_s)
 
     @property
     def is_done(self) -> bool:

@@ -195,19 +195,15 @@ class Conductor:
         if self._holding:
             # The last worker said goodbye while its lines were waited for: whoever waits closes the files.
             return
-        run, self._run = self._run, None
-        self._began.clear()
-        FleetDispatcher.fleet_size = None
-        if run is None:
-            return
-        self._last_words = run.finish()
-        if self._last_words is not None and self._fault is None:
-            self._give_verdict(run)
+        self._close()
         if not environment.parsed_options.headless:
             self._show_last_words()
 
     def quitting(self, environment: Any, **_: object) -> None:
         """Cut a run short that still goes on: this is Ctrl-C or SIGTERM."""
+        while self._holding:
+            # Somebody else sees to it: workers that were signalled as well have made Locust shut down twice.
+            gevent.sleep(_HOLD_STEP_S)
         if self._run is None:
             return
         self._stop_at_once = True
@@ -218,8 +214,9 @@ class Conductor:
         self.test_stopping()
         if not isinstance(environment.runner, MasterRunner):
             environment.runner.stop()
-        elif self._run is not None:
+        else:
             environment.runner.quit()
+        self._close()
 
     def quit(self, exit_code: int, **_: object) -> None:
         """Say our last words below Locust's tables; a fault of ours decides the exit code."""
@@ -233,6 +230,17 @@ class Conductor:
     @property
     def _is_worker(self) -> bool:
         return isinstance(self._environment.runner, WorkerRunner)
+
+    def _close(self) -> None:
+        """Close the files of the run that was on, if any, and judge it."""
+        run, self._run = self._run, None
+        self._began.clear()
+        FleetDispatcher.fleet_size = None
+        if run is None:
+            return
+        self._last_words = run.finish()
+        if self._last_words is not None and self._fault is None:
+            self._give_verdict(run)
 
     def _bring_to_its_end(self, run: Run) -> None:
         slack_s = _STOP_SLACK_S
@@ -346,7 +354,7 @@ class Conductor:
 
     def _take_end(self, msg: Any, **_: object) -> None:
         if self._run is not None:
-            self._run.end_sending(msg.data["grace_s"])
+            self._run.end_sending(msg.data["grace_s"], at_s=msg.data["at_s"])
 
     def _read_options(self, *, agents: int, run_time_s: float | None) -> LoadOptions:
         parsed = self._environment.parsed_options

@@ -41,8 +41,14 @@ class Run(Protocol):
     def begin(self) -> None:
         """Set the origin and let the agents go. Once."""
 
-    def end_sending(self, grace_s: float | None = None) -> None:
-        """Call the rest off; what is in flight has so long to finish [s], None for the request time-out."""
+    def end_sending(self, grace_s: float, *, at_s: float | None = None) -> None:
+        """
+        Call the rest off.
+
+        Args:
+            grace_s: how long what is in flight may take to finish [s].
+            at_s: the run's new end [s since its origin]; None for now.
+        """
 
     def flush(self) -> None:
         """Write what is waiting, now."""
@@ -178,9 +184,9 @@ class LocalRun(RecordedRun):
         if not self.running:
             self.fleet.begin(self.write_header(ORIGIN_DELAY_S))
 
-    def end_sending(self, grace_s: float | None = None) -> None:  # noqa: ARG002  # Locust kills its user then
+    def end_sending(self, grace_s: float, *, at_s: float | None = None) -> None:  # noqa: ARG002  # Locust sees to it
         """See `Run`."""
-        self.fleet.end_sending()
+        self.fleet.end_sending(at_s)
 
     def flush(self) -> None:
         """See `Run`."""

@@ -117,7 +117,8 @@ class Peer(asyncio.Protocol):
             target.by_agent[path.rpartition("/")[2]] += 1
             if options.exit_after and target.polls >= options.exit_after:
                 os._exit(0)
-            asyncio.get_running_loop().call_later(self.delay_s(), self.send, options.body)
+            failed = 500 if target.polls == options.fail_once else None
+            asyncio.get_running_loop().call_later(self.delay_s(), lambda: self.send(options.body, status=failed))
 
     def delay_s(self) -> float:
         target, options, now_s = self.target, self.target.options, time.monotonic()
@@ -185,6 +186,7 @@ def main() -> None:
     parser.add_argument("--drop-every", type=int, default=0)
     parser.add_argument("--drop-by-reset", action="store_true")
     parser.add_argument("--exit-after", type=int, default=0)
+    parser.add_argument("--fail-once", type=int, default=0, help="answer the poll of this number with 500")
     parser.add_argument("--certificate")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(parser.parse_args()))

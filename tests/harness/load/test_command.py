@@ -117,3 +117,17 @@ def test_refuses_what_locust_could_not_read(run_time_s: float, shown: str) -> No
     assert str(caught.value) == (
         f"option '--run-time': not a number of whole seconds, got {shown}, need 1 s or more"
     )
+
+
+def test_processes_meet_on_this_machine_and_nowhere_else() -> None:
+    """Two runs at a time have a port each."""
+    command = locust_command(options(processes=3))
+    shared = command[command.index("--processes") :]
+    port = shared[shared.index("--master-port") + 1]
+    assert shared[:6] == ["--processes", "3", "--master-bind-host", "127.0.0.1", "--master-bind-port", port]
+    assert "--processes" not in locust_command(options())
+
+
+def test_connections_are_kept_unless_told_otherwise() -> None:
+    assert parse(locust_command(options(keep_alive=False))).keep_alive is False
+    assert parse(locust_command(options())).keep_alive is True
