@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import harness
+from harness.ab.command import EPILOG as AB_EPILOG
+from harness.ab.command import add_ab_arguments, run_ab_command
 from harness.backend.seed import add_seed_arguments, run_seed
 from harness.backend.server import add_serve_arguments, run_server
 from harness.ci.options import add_output_arguments, read_output_options
@@ -27,6 +29,9 @@ from harness.indexes.command import add_indexes_arguments, run_indexes
 from harness.listing.command import EPILOG as SCENARIOS_EPILOG
 from harness.listing.command import add_scenarios_arguments, run_scenarios, show_dry_run
 from harness.options import RUN_EPILOG, add_run_arguments, read_run_options
+from harness.project import add_history_argument, history_place
+from harness.selftest.command import EPILOG as SELFTEST_EPILOG
+from harness.selftest.command import add_selftest_arguments, run_selftest
 from harness.trending.command import EPILOG as TREND_EPILOG
 from harness.trending.command import add_trend_arguments, run_trend
 
@@ -147,6 +152,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run's folder")
+    add_history_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON instead of tables")
     add_output_arguments(parser)
 
@@ -155,11 +161,12 @@ def _report(parsed: argparse.Namespace) -> int:
     from harness.ci.command import show_result
     from harness.conclude import conclude_again, draw
     from harness.rundir import RunDirectory
+    from harness.trending.context import run_context
 
     outputs = read_output_options(parsed)
     directory = RunDirectory(parsed.run_dir)
     conclusion = conclude_again(parsed.run_dir)
-    fault = draw(conclusion, directory)
+    fault = draw(conclusion, directory, run_context(conclusion, history_place(parsed.history)))
     report = directory.report if fault is None else None
     return show_result(conclusion.result, outputs, as_json=parsed.json, report=report, fault=fault)
 
@@ -229,6 +236,22 @@ _COMMANDS = (
         epilog=GATE_EPILOG,
         add_arguments=add_gate_arguments,
         run=run_gate,
+    ),
+    _Command(
+        name="selftest",
+        help="see the gates trip for known faults, and hold without any",
+        description="Put known faults into the bundled master, and show that exactly the right gates trip.",
+        epilog=SELFTEST_EPILOG,
+        add_arguments=add_selftest_arguments,
+        run=run_selftest,
+    ),
+    _Command(
+        name="ab",
+        help="measure two targets, revisions or settings in one job, interleaved, and say which is worse",
+        description="Measure A and B in one job, in short rounds and in a random order.",
+        epilog=AB_EPILOG,
+        add_arguments=add_ab_arguments,
+        run=run_ab_command,
     ),
     _Command(
         name="serve",

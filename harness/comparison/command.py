@@ -57,7 +57,7 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
 
 
-def add_judging_arguments(parser: argparse.ArgumentParser) -> None:
+def add_judging_arguments(parser: argparse._ActionsContainer) -> None:
     """Add ``--limit`` and ``--confidence``, which `read_judging` reads."""
     parser.add_argument(
         "--limit",

@@ -19,7 +19,7 @@ _MOST_LEFT_OUT = 8
 """Lines of runs that were left out; the rest is counted."""
 
 _LABEL_WIDTH = 12
-_HEADINGS = ("Figure", "Baseline", "Now", "Change", "Interval", "Seen")
+
 
 _ASCII = str.maketrans({"−": "-", "±": "+/-", "…": "...", "∞": "inf", "µ": "u", "×": "x"})
 
@@ -33,20 +33,39 @@ def print_compared(compared: Compared, console: Console) -> None:
         console: where; its width, encoding and colour decide the form.
     """
     for line in compared.differences:
-        _line(console, "differs", line)
+        print_line(console, "differs", line)
     for line in _left_out_lines(compared):
-        _line(console, "left out", line)
+        print_line(console, "left out", line)
     for line in compared.warnings:
-        _line(console, "note", line)
+        print_line(console, "note", line)
     if compared.comparisons:
-        _line(console, "runs", _runs(compared))
-        console.print()
-        for row in _rows(compared.comparisons, console):
-            console.print(row, soft_wrap=True)
-        console.print()
-        _print_reasons(compared.comparisons, console)
-    sentence = _readable(console, _sentence(compared))
-    console.print(Text.assemble((compared.status.value, STYLES[compared.status]), "  ", sentence), soft_wrap=True)
+        print_line(console, "runs", _runs(compared))
+        print_comparisons(compared.comparisons, console, headings=("Baseline", "Now"))
+    print_status(compared.status, _sentence(compared), console)
+
+
+def print_comparisons(comparisons: tuple[Comparison, ...], console: Console, *, headings: tuple[str, str]) -> None:
+    """
+    Print a table of comparisons, and why some did not pass.
+
+    Args:
+        comparisons: one a row.
+        console: where.
+        headings: names of the two sides.
+    """
+    if not comparisons:
+        return
+    console.print()
+    for row in _rows(comparisons, console, headings):
+        console.print(row, soft_wrap=True)
+    console.print()
+    _print_reasons(comparisons, console)
+
+
+def print_status(status: Status, sentence: str, console: Console) -> None:
+    """Print the verdict's line."""
+    told = _readable(console, sentence)
+    console.print(Text.assemble((status.value, STYLES[status]), "  ", told), soft_wrap=True)
 
 
 def to_json(record: object) -> bytes:
@@ -64,20 +83,21 @@ def name_of(comparison: Comparison) -> str:
     )
 
 
-def _rows(comparisons: tuple[Comparison, ...], console: Console) -> list[Text]:
+def _rows(comparisons: tuple[Comparison, ...], console: Console, sides: tuple[str, str]) -> list[Text]:
     """Return a table's lines; below each other, a figure a block, where the console is too narrow for it."""
     subjects = {comparison.subject for comparison in comparisons}
+    headings = ("Figure", *sides, "Change", "Interval", "Seen")
     rows = []
     for each in comparisons:
         name = name_of(each) if len(subjects) == 1 else f"{each.subject} {name_of(each)}"
         detectable = "?" if each.detectable_ratio is None else percent(each.detectable_ratio)
         cells = [name, value_text(each.baseline, each.unit), value_text(each.contender, each.unit)]
         rows.append([*cells, signed(each.change_ratio), _interval(each), detectable])
-    widths = [max(len(row[i]) for row in (_HEADINGS, *rows)) for i in range(len(_HEADINGS))]
+    widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
     statuses = [each.status for each in comparisons]
     if sum(widths) + 2 * len(widths) + max(len(status) for status in statuses) > console.width:
         return [line for row, status in zip(rows, statuses, strict=True) for line in _block(row, status, console)]
-    head = _joined(_HEADINGS, widths) + "  Verdict"
+    head = _joined(headings, widths) + "  Verdict"
     lines = [Text(head, style="bold")]
     for row, status in zip(rows, statuses, strict=True):
         text = _readable(console, _joined(row, widths))
@@ -94,7 +114,7 @@ def _block(row: Sequence[str], status: Status, console: Console) -> list[Text]:
     name, before, now, change, interval, seen = (_readable(console, cell) for cell in row)
     return [
         Text.assemble((name, "bold"), "  ", (status.value, STYLES[status])),
-        Text(f"  {before} before, {now} now: {change}"),
+        Text(f"  {before}, then {now}: {change}"),
         Text(f"  {interval}, seen from {seen}"),
     ]
 
@@ -107,13 +127,13 @@ def _print_reasons(comparisons: tuple[Comparison, ...], console: Console) -> Non
             reasons.setdefault((comparison.reason, comparison.remedy), []).append(comparison)
     for (reason, _), group in reasons.items():
         names = ", ".join(name_of(each) for each in group)
-        _line(console, group[0].status.value, f"{names}: {reason}.")
+        print_line(console, group[0].status.value, f"{names}: {reason}.")
     remedies: dict[str, list[str]] = {}
     for (_, remedy), group in reasons.items():
         if remedy is not None:
             remedies.setdefault(remedy, []).extend(name_of(each) for each in group)
     for remedy, named in remedies.items():
-        _line(console, "remedy", f"{', '.join(named)}: {remedy}.")
+        print_line(console, "remedy", f"{', '.join(named)}: {remedy}.")
     if reasons:
         console.print()
 
@@ -149,7 +169,7 @@ def _left_out_lines(compared: Compared) -> list[str]:
     return lines
 
 
-def _line(console: Console, label: str, text: str) -> None:
+def print_line(console: Console, label: str, text: str) -> None:
     """Print a labelled line; what does not fit goes on below its own beginning."""
     body = Text(_readable(console, text)).wrap(console, max(20, console.width - _LABEL_WIDTH - 2), overflow="fold")
     for number, line in enumerate(body):
