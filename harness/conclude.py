@@ -25,6 +25,7 @@ from harness.rundir import (
     RunDirectory,
     decode,
     encode,
+    read_notes,
     read_pickups,
     read_reading,
     read_result,
@@ -116,6 +117,7 @@ def conclude(
         verdict=judge(chosen.gates, evidence),
         warnings=(
             *stored.header.warnings,
+            *(note.text for note in read_notes(directory.notes)),
             *warnings,
             *said.notes,
             *([f"{run.stop.reason}."] if run.stop else []),

@@ -253,6 +253,8 @@ def _load_command(options: RunOptions, run: Run, directory: RunDirectory) -> lis
             samples_dir=directory.path,
             agents_file=options.agents_file,
             agent_id_prefix=options.agent_id_prefix,
+            processes=options.processes,
+            keep_alive=options.keep_alive,
             scenario=options.scenario,
             parameters=options.parameters,
             agents_path=options.agents_path,
