@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -17,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import ExitCode
 from harness.load.command import SCENARIO_FILE, LoadOptions, locust_command
 from harness.model import PENDING_ROUTE, ServerTiming
-from harness.rundir import RunDirectory, StoredSamples, read_samples, read_ticks
+from harness.rundir import RunDirectory, StoredSamples, read_notes, read_samples, read_ticks
 from harness.schedule import Schedule
 from tests.harness.load.player import CERTIFICATE
 from tests.harness.load.polled import polled_server
@@ -48,7 +50,12 @@ class Locust:
     """A Locust process; use as a context manager."""
 
     def __init__(
-        self, folder: Path, *arguments: str, before: Callable[[], None] | None = None, headless: bool = True
+        self,
+        folder: Path,
+        *arguments: str,
+        before: Callable[[], None] | None = None,
+        headless: bool = True,
+        own_group: bool = False,
     ) -> None:
         self.folder = folder
         self.log = folder / "output.txt"
@@ -65,6 +72,7 @@ class Locust:
                 stdout=log,
                 stderr=log,
                 env=environment,
+                start_new_session=own_group,
                 preexec_fn=before,  # noqa: PLW1509  # sets a limit and starts no thread
             )
 
@@ -90,7 +98,7 @@ class Locust:
 
 
 def run(folder: Path, *arguments: str, before: Callable[[], None] | None = None) -> Done:
-    with Locust(folder, *arguments, before=before) as locust:
+    with Locust(folder, *arguments, "--no-verdict", before=before) as locust:
         return locust.end()
 
 
@@ -251,7 +259,9 @@ def test_a_close_that_crosses_a_poll_is_repeated_and_told(tmp_path: Path) -> Non
 def test_a_signal_ends_the_run_and_keeps_every_sample(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C once: polls in flight get their answer, everything is written, the exit code is Locust's 0."""
     with polled_server("--agents", "20", "--delay", "0.3") as server:
-        with Locust(tmp_path, "-u", "20", "-t", "60s", "--interval", "1s", "--host", server.url) as locust:
+        with Locust(
+            tmp_path, "-u", "20", "-t", "60s", "--interval", "1s", "--host", server.url, "--no-verdict"
+        ) as locust:
             locust.wait_for_samples(30)
             locust.process.send_signal(number)
             done = locust.end()
@@ -278,7 +288,7 @@ def test_polls_that_hang_when_the_run_is_ended_are_called_interrupted(tmp_path: 
         locust.process.send_signal(signal.SIGINT)
         done = locust.end()
     assert errors(done.stored) == {"interrupted": 5}
-    assert done.code == 0, "what we broke off ourselves is not the target's failure"
+    assert done.code in {ExitCode.INCONCLUSIVE, ExitCode.INVALID}, "broken off: no failure of the target"
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
@@ -458,7 +468,7 @@ def test_the_web_ui_starts_runs_one_after_another(tmp_path: Path) -> None:
         Locust(
             tmp_path,
             *("-u", "5", "-t", "2s", "--interval", "500ms", "--host", server.url),
-            *("--autostart", "--autoquit", "0", "--web-host", "127.0.0.1", "--web-port", "0"),
+            *("--no-verdict", "--autostart", "--autoquit", "0", "--web-host", "127.0.0.1", "--web-port", "0"),
             headless=False,
         ) as locust,
     ):
@@ -468,6 +478,153 @@ def test_the_web_ui_starts_runs_one_after_another(tmp_path: Path) -> None:
     stored = read_samples(folder / "samples.jsonl")
     assert intended(Schedule(seed=1, agents=5, interval_s=0.5), 2.0) == starts(stored)
     assert "20 of 20 intended polls sent" in done.output
+
+
+HEALTHY = {ExitCode.PASS, ExitCode.INCONCLUSIVE}
+"""A healthy target on a busy machine: never failed, perhaps undecided."""
+
+
+def judged(folder: Path, *arguments: str) -> Done:
+    with Locust(folder, *arguments) as locust:
+        return locust.end()
+
+
+def test_one_failed_poll_does_not_fail_a_run_whose_gates_allow_it(tmp_path: Path) -> None:
+    """Locust's own rule would; the gates set the exit code, and say so last of all."""
+    with polled_server("--agents", "50", "--fail-once", "7") as server:
+        done = judged(tmp_path, "-u", "50", "-t", "4s", "--interval", "500ms", "--host", server.url)
+    assert errors(done.stored) == {None: 399, "http-500": 1}
+    assert done.code in HEALTHY, done.output
+    assert f"exit code {done.code}" in done.output
+    assert (done.directory.path / "result.json").exists()
+
+
+def test_gates_that_fail_set_the_exit_code(tmp_path: Path) -> None:
+    with polled_server("--agents", "20", "--status", "500") as server:
+        done = judged(
+            tmp_path, "-u", "20", "-t", "3s", "--interval", "200ms", "--abort-errors", "0", "--host", server.url
+        )
+    assert done.code == ExitCode.FAIL
+    assert "FAIL error-ratio: " in done.output
+
+
+def test_processes_share_one_run(tmp_path: Path) -> None:
+    """One schedule, one file, one verdict; each worker polls with its own agents, and its ticks carry its name."""
+    with polled_server("--agents", "50") as server:
+        done = judged(tmp_path, "-u", "50", "-t", "4s", "--interval", "500ms", *shared(), "--host", server.url)
+        counts = server.counts()
+    assert done.code in HEALTHY, done.output
+    assert intended(Schedule(seed=1, agents=50, interval_s=0.5), 4.0) == starts(done.stored)
+    assert errors(done.stored) == {None: 400}
+    assert counts["polls"] == counts["request_ids"] == 400
+    assert counts["connections"] == opened(done.stored) == 50
+    ticks = read_ticks(done.directory.generator)
+    assert {(tick.worker or "").partition("/")[2] for tick in ticks} == {"0", "1"}
+    assert {tick.connections for tick in ticks[-2:]} == {25}
+    assert "400 of 400 intended polls sent in 4.00 s by 50 agents, 0 missed, 0 failed\n" in done.output
+
+
+def shared() -> list[str]:
+    """Return options for two processes that meet where no other test's do."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = str(held.getsockname()[1])
+    return [
+        "--processes",
+        "2",
+        "--master-bind-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        port,
+        "--master-port",
+        port,
+    ]
+
+
+def children_of(process: subprocess.Popen[bytes]) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_worker_that_dies_is_told_and_its_polls_count_as_missed(tmp_path: Path) -> None:
+    with (
+        polled_server("--agents", "20") as server,
+        Locust(tmp_path, "-u", "20", "-t", "9s", "--interval", "500ms", *shared(), "--host", server.url) as locust,
+    ):
+        locust.wait_for_samples(40)
+        os.kill(children_of(locust.process)[0], signal.SIGKILL)
+        done = locust.end()
+    (note,) = read_notes(done.directory.notes)
+    assert re.fullmatch(
+        r"Worker .*/[01] with 10 agents was lost, and last heard of at \d\.\d s: "
+        r"polls that it has not told of count as missed\.",
+        note.text,
+    )
+    assert note.text in done.output
+    polled = Counter(sample.agent for sample in done.stored.samples if sample.intended_start_s >= 8.0)
+    assert polled == dict.fromkeys(polled, 2)
+    assert len(polled) == 10, "the other worker's agents polled to the end"
+    assert done.code not in {ExitCode.PASS, ExitCode.OWN_ERROR}, done.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_shared_run_and_keeps_every_sample(tmp_path: Path, number: signal.Signals) -> None:
+    """As a terminal sends it: to all processes at once."""
+    with (
+        polled_server("--agents", "20", "--delay", "0.2") as server,
+        Locust(
+            tmp_path,
+            *("-u", "20", "-t", "60s", "--interval", "500ms", *shared(), "--no-verdict"),
+            *("--host", server.url),
+            own_group=True,
+        ) as locust,
+    ):
+        locust.wait_for_samples(60)
+        workers = children_of(locust.process)
+        os.killpg(locust.process.pid, number)
+        done = locust.end()
+        counts = server.counts()
+    assert done.code == 0, done.output
+    assert errors(done.stored) == {None: counts["polls"]}
+    assert not any(is_alive(pid) for pid in workers)
+    assert "Traceback" not in done.output
+
+
+def test_workers_do_not_outlive_a_master_that_is_killed(tmp_path: Path) -> None:
+    with polled_server("--agents", "20") as server:
+        with Locust(
+            tmp_path, "-u", "20", "-t", "60s", "--interval", "200ms", *shared(), "--host", server.url
+        ) as locust:
+            locust.wait_for_samples(60)
+            workers = children_of(locust.process)
+            locust.process.kill()
+            done = locust.end()
+        deadline_s = time.monotonic() + 10
+        while any(is_alive(pid) for pid in workers):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+    assert done.stored.torn_lines <= 1
+    assert len(done.stored.samples) >= 59
+
+
+def test_operators_are_not_shared(tmp_path: Path) -> None:
+    """Each process would order deployments for every agent."""
+    scenario = SCENARIO_FILE.with_name("deployment_wave.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "-f", str(scenario), "--headless", *shared(),
+         "--host", "http://127.0.0.1:9", "--allow-writes"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.USAGE
+    assert (
+        "deployment-wave: option '--processes': the operators of deployment-wave would work in each process; "
+        "try a single process, which drives thousands of agents"
+    ) in done.stderr
 
 
 def test_help_has_a_group_of_our_own(tmp_path: Path) -> None:
