@@ -81,7 +81,13 @@ class Downfall:
         elif max(self._winnings) <= 0.0:
             self._forget()
             return False
-        return at_s - self._since_s >= self._patience_s and at_s >= self._from_s and self._evidence() >= EVIDENCE
+        return (
+            # The end of a blip is no sign of a downfall, however much evidence the blip has left.
+            error is not None
+            and at_s - self._since_s >= self._patience_s
+            and at_s >= self._from_s
+            and self._evidence() >= EVIDENCE
+        )
 
     def describe(self, at_s: float) -> str:
         """Say what was seen, in words that follow "the target is going down:"."""
