@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast lint guard lock clean
+.PHONY: help setup run test test-fast lint guard benchmark lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,15 @@ lint: setup ## ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 guard: setup ## our own hot paths against their limits, as ratios (half a minute)
-	@$(BIN)/python -m pytest benchmarks/guards --benchmark-enable -q $(ARGS)
+	@$(BIN)/python -m pytest benchmarks/guards -q $(ARGS)
+
+benchmark: setup ## performance targets and indexes on SQLite and PostgreSQL, into the history, drawn and judged (ten minutes)
+	@mkdir -p runs
+	@INDEX_BENCHMARK_SIZES=1000,100000,1000000 $(BIN)/python -m pytest benchmarks/performance benchmarks/indexes \
+	  --benchmark-json=runs/benchmarks.json $(ARGS)
+	@$(BIN)/harness history add runs/benchmarks.json
+	@$(BIN)/harness trend --out runs/trend
+	@$(BIN)/harness gate --benchmark-json runs/benchmarks.json --gates benchmarks/gates.toml
 
 lock: ## renew constraints.txt from pyproject.toml in a scratch environment
 	@rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock

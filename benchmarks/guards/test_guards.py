@@ -1,5 +1,5 @@
 """
-Our own hot paths, judged as ratios: ``pytest benchmarks/guards --benchmark-enable`` (or ``make guard``).
+Our own hot paths, judged as ratios: ``pytest benchmarks/guards`` or ``make guard``.
 
 The limits hold for CPython 3.11 to 3.13; `benchmarks/guards/__init__.py` says how they were set.
 """
@@ -24,7 +24,7 @@ REMEDIES = {
 def test_hot_path(guard: Guard, request: pytest.FixtureRequest) -> None:
     """A hot path costs no more than it did: the interval of its median ratio reaches below the limit."""
     if not request.config.getoption("benchmark_enable"):
-        pytest.skip("guards were NOT run: add --benchmark-enable")
+        pytest.skip("guards were NOT run: --benchmark-disable")
     with prepared(guard) as (work, divisor):
         ratio = median_ratio([one_round(work, divisor, turn=number % 2) for number in range(ROUNDS)])
     gate = Gate(name="guard", metric="cpu_ratio", subject=guard.name, limit=guard.limit, unit="ratio")

@@ -1,7 +1,7 @@
 """
 The specification's targets: the polled endpoint in its own process and over a real uvicorn, its query, a report.
 
-    pytest benchmarks/performance --benchmark-enable [--benchmark-json=targets.json]
+    pytest benchmarks/performance [--benchmark-json=targets.json]
 
 Nothing is asserted on a timing here. Every raw time goes into the JSON file, and `harness gate --benchmark-json`
 judges it by `benchmarks/gates.toml`; `make benchmark` does both.
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.timeout(600)
 def asked_for(request: pytest.FixtureRequest) -> None:
     """Skip, loudly, when benchmarks are only collected."""
     if not request.config.getoption("benchmark_enable"):
-        pytest.skip("performance benchmarks were NOT run: add --benchmark-enable")
+        pytest.skip("performance benchmarks were NOT run: --benchmark-disable")
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
