@@ -1,0 +1,1 @@
+"""The gates test themselves: known faults are put into the bundled master, and exactly the right gates trip."""
