@@ -30,6 +30,8 @@ from harness.listing.command import EPILOG as SCENARIOS_EPILOG
 from harness.listing.command import add_scenarios_arguments, run_scenarios, show_dry_run
 from harness.options import RUN_EPILOG, add_run_arguments, read_run_options
 from harness.project import add_history_argument, history_place
+from harness.schemas.command import EPILOG as SCHEMA_EPILOG
+from harness.schemas.command import add_schema_arguments, run_schema
 from harness.selftest.command import EPILOG as SELFTEST_EPILOG
 from harness.selftest.command import add_selftest_arguments, run_selftest
 from harness.trending.command import EPILOG as TREND_EPILOG
@@ -236,6 +238,14 @@ _COMMANDS = (
         epilog=GATE_EPILOG,
         add_arguments=add_gate_arguments,
         run=run_gate,
+    ),
+    _Command(
+        name="schema",
+        help="print the JSON schema of what a command writes",
+        description="Print the JSON schema (draft 2020-12) of what a command writes.",
+        epilog=SCHEMA_EPILOG,
+        add_arguments=add_schema_arguments,
+        run=run_schema,
     ),
     _Command(
         name="selftest",
