@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.ci.options import OutputOptions, add_output_arguments, read_output_options
 from harness.errors import ExitCode, UsageError, explain
+from harness.project import add_history_argument, history_place
 
 if TYPE_CHECKING:
     from harness.gating.benchmark_judge import BenchmarkVerdict
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 EPILOG = """\
 examples:
   harness gate runs/20261123T083000Z-3f9a --gate 'p(99) < 300ms'
+  harness gate runs/20261123T083000Z-3f9a --gate 'p(95) vs baseline < +10%'
   harness gate runs/20261123T083000Z-3f9a --gates strict.toml --write
   harness gate runs/20261123T083000Z-3f9a --junit junit.xml --no-default-gates --gate 'error_ratio < 0.1%'
   harness gate --benchmark-json new.json --gate 'test_pending*: p(95) < 5ms'
@@ -46,6 +48,7 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-default-gates", action="store_true", help="judge the gates of --gates and --gate and no others"
     )
+    add_history_argument(parser)
     parser.add_argument("--write", action="store_true", help="keep the new verdict: result.json and report.html")
     parser.add_argument("--json", action="store_true", help="print the result as JSON instead of tables")
     parser.add_argument("--metrics", action="store_true", help="list what gates can be about, and end")
@@ -89,6 +92,7 @@ def _gate_run(parsed: argparse.Namespace, outputs: OutputOptions) -> int:
         texts=parsed.gate,
         defaults=not parsed.no_default_gates,
         written=parsed.write,
+        history=history_place(parsed.history, out=parsed.run_dir.absolute().parent),
     )
     fault = redraw(conclusion, parsed.run_dir) if parsed.write else None
     report = RunDirectory(parsed.run_dir).report if parsed.write and fault is None else None

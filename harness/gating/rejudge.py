@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.comparison.against import with_baseline
 from harness.conclude import Conclusion, conclude, draw, take_up
 from harness.errors import HarnessError
 from harness.gatefiles import choose_gates
@@ -12,7 +13,13 @@ from harness.rundir import RunDirectory, read_result
 
 
 def rejudge(
-    path: Path, *, file: Path | None, texts: Sequence[str], defaults: bool = True, written: bool = False
+    path: Path,
+    *,
+    file: Path | None,
+    texts: Sequence[str],
+    defaults: bool = True,
+    written: bool = False,
+    history: str | None = None,
 ) -> Conclusion:
     """
     Judge a stored run again.
@@ -23,6 +30,7 @@ def rejudge(
         texts: gates of the command line.
         defaults: whether gates that nobody named count too.
         written: whether ``result.json`` is written anew. Otherwise the folder stays as the run left it.
+        history: folder or URL of the history that gates against a baseline are compared with; None for none.
 
     Returns:
         The new verdict on the old samples.
@@ -52,6 +60,7 @@ def rejudge(
     conclusion = conclude(
         directory, run=taken.run, reading=reading, warnings=warnings, gates=gates, written=written
     )
+    conclusion = with_baseline(conclusion, directory, history, written=written)
     told = tuple(dict.fromkeys(conclusion.result.warnings))
     return replace(conclusion, result=replace(conclusion.result, warnings=told))
 

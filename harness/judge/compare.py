@@ -17,6 +17,16 @@ from harness.judge.wording import count, number, percent
 from harness.model import Direction, Interval, Status
 from harness.student import t_quantile
 
+__all__ = [
+    "GOOD_BASELINE",
+    "LEAST_BASELINE",
+    "MOST_BASELINE",
+    "Control",
+    "Figure",
+    "compare",
+    "not_comparable",
+]
+
 LEAST_BASELINE = 3
 """Runs that a baseline needs: two tell of their own difference, and nothing of how far that is usual."""
 

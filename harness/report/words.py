@@ -79,6 +79,8 @@ def limit_text(gate: Gate) -> str:
     limit = limit_value_text(gate.limit, gate.unit)
     if gate.unit == "index":
         return limit
+    if gate.against_baseline:
+        return f"> −{limit}" if gate.direction is Direction.ABOVE else f"< +{limit}"
     if gate.direction is Direction.NEAR:
         tolerance = gate.tolerance_ratio
         return f"≈ {limit}" if tolerance is None else f"{limit} ± {limit_value_text(tolerance, 'ratio')}"
