@@ -1,15 +1,22 @@
 """From stored samples to a stored verdict and its report. Needs no target and no load."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 import harness
 from harness.columns import Columns
 from harness.environment import describe_commit, describe_environment
 from harness.errors import HarnessError
 from harness.gatefiles import GateSet, spec_gate_set
+from harness.judge.autocorrelation import bulk_levels
 from harness.judge.evidence import Evidence, RouteEvidence
 from harness.judge.gates import judge
+from harness.judge.observations import keep_alive_note, recovery_note
+from harness.judge.quantiles import quantile_interval
+from harness.judge.soak import with_findings
 from harness.judge.summary import summarise
 from harness.model import (
     SCHEMA_VERSION,
@@ -21,6 +28,7 @@ from harness.model import (
     Target,
     TargetKind,
 )
+from harness.report.context import QuantileBand, RunContext
 from harness.rundir import (
     RunDirectory,
     decode,
@@ -36,6 +44,7 @@ from harness.rundir import (
 from harness.samplefile import POLLED, StoredColumns, read_columns
 from harness.scenario import make_scenario
 from harness.schedule import intended_in_window
+from harness.soaking import soak_findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +104,7 @@ def conclude(
     evidence = Evidence(
         summary=summary,
         columns=columns,
-        agents=run.scenario.agents,
+        agents=_present(stored.header, summary),
         interval_s=run.scenario.interval_s,
         server=said.server,
         indexes=said.indexes,
@@ -114,13 +123,17 @@ def conclude(
         summary=summary,
         server=said.server,
         indexes=said.indexes,
-        verdict=judge(chosen.gates, evidence),
+        verdict=with_findings(
+            judge(chosen.gates, evidence),
+            soak_findings(directory, run, columns, until_s=end_s, written=written),
+        ),
         warnings=(
             *stored.header.warnings,
             *(note.text for note in read_notes(directory.notes)),
             *warnings,
             *said.notes,
             *([f"{run.stop.reason}."] if run.stop else []),
+            *_observed(run, columns, start_s, end_s),
             *(torn if stored.torn_lines else ()),
         ),
         routes={key: route.summary for key, route in evidence.others.items()},
@@ -129,6 +142,23 @@ def conclude(
     if written:
         write_atomically(directory.result, encode(result))
     return Conclusion(result=result, columns=columns, ticks=ticks)
+
+
+def _present(header: SampleHeader, summary: Summary) -> float:
+    """Return how many agents were to be there on average: the fleet, but where agents come and go."""
+    window_s = summary.window_end_s - summary.window_start_s
+    if shape_of(header).is_steady or window_s <= 0 or not summary.intended:
+        return header.agents
+    return summary.intended * header.interval_s / window_s
+
+
+def _observed(run: Run, columns: Columns, start_s: float, end_s: float) -> tuple[str, ...]:
+    """Return what the polls tell besides the gates."""
+    notes = (
+        None if run.back_s is None else recovery_note(columns, back_s=run.back_s),
+        keep_alive_note(columns.window(start_s, end_s), interval_s=run.scenario.interval_s),
+    )
+    return tuple(note for note in notes if note is not None)
 
 
 def write_gates(directory: RunDirectory, gates: GateSet) -> None:
@@ -163,9 +193,16 @@ def _other_routes(stored: StoredColumns, start_s: float, end_s: float) -> dict[s
     return others
 
 
-def draw(conclusion: Conclusion, directory: RunDirectory) -> HarnessError | None:
+def draw(
+    conclusion: Conclusion, directory: RunDirectory, context: RunContext | None = None
+) -> HarnessError | None:
     """
     Write the plots and ``report.html``.
+
+    Args:
+        conclusion: the judged run.
+        directory: where to.
+        context: the runs before this one; None without any.
 
     Returns:
         Why they could not be written: the verdict stands all the same. None when all is well.
@@ -174,10 +211,35 @@ def draw(conclusion: Conclusion, directory: RunDirectory) -> HarnessError | None
     from harness.report.files import write_report  # noqa: PLC0415
 
     try:
-        write_report(conclusion.result, conclusion.columns, conclusion.ticks, directory)
+        band = response_band(conclusion)
+        write_report(
+            conclusion.result, conclusion.columns, conclusion.ticks, directory, band=band, context=context
+        )
     except HarnessError as fault:
         return fault
     return None
+
+
+def response_band(conclusion: Conclusion) -> QuantileBand | None:
+    """Return where each quantile of a run's response time lies with 95 % confidence; None without a poll."""
+    summary = conclusion.result.summary
+    values = conclusion.columns.window(summary.window_start_s, summary.window_end_s).response_time_s
+    n = len(values)
+    if n < 2:
+        return None
+    tau = max((level.time for level in bulk_levels(values)), default=1.0)
+    ordered = np.sort(values)
+    # Evenly over the plot's axis, up to the share that one poll in n makes.
+    shares = [1 - 10**-nines for nines in np.linspace(0.02, math.log10(n), 48)]
+    # Both ends by themselves at 97.5 % make 95 %.
+    bounds = [quantile_interval(ordered, float(q), confidence=0.975, tau=tau) for q in shares]
+    return QuantileBand(
+        shares=tuple(float(q) for q in shares),
+        low_s=tuple(bound.low for bound in bounds),
+        high_s=tuple(bound.high for bound in bounds),
+        confidence=0.95,
+        effective_n=n / tau,
+    )
 
 
 def measured_window(run: Run, columns: Columns) -> tuple[float, float]:

@@ -39,6 +39,7 @@ from harness.recording import Recording, record_run
 from harness.rundir import PARTIAL_SUFFIX, RunDirectory, cannot_write, encode, read_header, write_atomically
 from harness.scene import Scene
 from harness.target import EmbeddedOptions, RunningTarget, attach, embedded_target
+from harness.trending.context import run_context
 from harness.watching import RunWatch
 
 
@@ -142,7 +143,9 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
             # The target is stopped before the report is drawn: drawing takes a core for seconds.
             stack.close()
             conclusion = conclude(directory, run=run, reading=reading)
-            drawing_fault = draw(conclusion, directory) if drawn else None
+            drawing_fault = None
+            if drawn:
+                drawing_fault = draw(conclusion, directory, run_context(conclusion, options.history))
     final = RunDirectory(_final(directory.path))
     return Outcome(
         result=conclusion.result,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.model import GeneratorTick, Quantiles, Result, Summary
+from harness.report.context import QuantileBand
 from harness.report.words import counted, index_text, names, plain, trimmed_duration
 from harness.units import format_count, format_duration, format_number, format_ratio
 
@@ -59,8 +60,8 @@ def response_times(result: Result) -> str:
     return f"{counted(times.n, 'measured poll').capitalize()}: {first}; {failed}."
 
 
-def distribution(result: Result) -> str:
-    """Caption of the distribution."""
+def distribution(result: Result, band: QuantileBand | None = None) -> str:
+    """Caption of the distribution, with a word on its band where there is one."""
     times, service = result.summary.response_time, result.summary.service_time
     if times.n == 0:
         return "No poll was measured."
@@ -79,7 +80,17 @@ def distribution(result: Result) -> str:
     endless = _first_endless(times)
     if endless is not None and parts:
         answered += f"; {endless} has no end, because {counted(result.summary.failed, 'poll')} failed"
-    return f"{answered}.{_waiting(times, service)}"
+    return f"{answered}.{_waiting(times, service)}{_band(band, times.n)}"
+
+
+def _band(band: QuantileBand | None, n: int) -> str:
+    if band is None:
+        return ""
+    effective = round(band.effective_n)
+    worth = f", from polls worth {format_count(effective)} independent ones" if effective < n else ""
+    open_above = [q for q, high in zip(band.shares, band.high_s, strict=True) if high is None and q > 0.5]
+    bound = f"; beyond {format_ratio(open_above[0])} it has no upper end yet" if open_above else ""
+    return f" Each quantile lies in the pale band with {band.confidence * 100:g} % confidence{worth}{bound}."
 
 
 def rates(result: Result) -> str:

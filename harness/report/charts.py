@@ -17,6 +17,12 @@ from harness.report import captions
 from harness.report.charts_fleet import draw_agents, draw_errors, draw_generator, draw_rates
 from harness.report.charts_style import save_png, to_svg
 from harness.report.charts_times import Part, draw_breakdown, draw_distribution, draw_response_times
+from harness.report.charts_trend import write_scene
+from harness.report.context import QuantileBand, RunContext
+from harness.report.trend.chart import Settings, lay_out, titled
+from harness.report.trend.groups import groups_of
+from harness.report.trend.svg import StyleBook, scene_svg
+from harness.report.trend.words import place_caption
 from harness.rundir import atomic_path, cannot_write
 from monitoring.histogram import Histogram, nearest_rank
 
@@ -42,7 +48,13 @@ class Plot:
 
 
 def write_plots(
-    result: Result, columns: Columns, ticks: Sequence[GeneratorTick], folder: Path
+    result: Result,
+    columns: Columns,
+    ticks: Sequence[GeneratorTick],
+    folder: Path,
+    *,
+    band: QuantileBand | None = None,
+    context: RunContext | None = None,
 ) -> tuple[Plot, ...]:
     """
     Draw the plots of a report and write each as PNG.
@@ -52,6 +64,8 @@ def write_plots(
         columns: its samples, the warm-up included.
         ticks: the generator's health; empty when unknown.
         folder: where the PNGs go; made when missing.
+        band: how sure the quantiles of the response time are; None when not known.
+        context: the runs before this one; None without any.
 
     Returns:
         The plots in the order of the page.
@@ -62,7 +76,8 @@ def write_plots(
     note = f"{result.run.scenario.name}, {result.run.id}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return tuple(_write(planned, folder, note) for planned in _plan(result, columns, ticks))
+        plots = tuple(_write(planned, folder, note) for planned in _plan(result, columns, ticks, band))
+        return (*plots, *_place(context, folder))
     except OSError as fault:
         raise cannot_write(folder, fault) from fault
 
@@ -90,7 +105,25 @@ def _write(planned: _Planned, folder: Path, note: str) -> Plot:
     return Plot(name=planned.name, title=planned.title, caption=planned.caption, path=path, svg=svg)
 
 
-def _plan(result: Result, columns: Columns, ticks: Sequence[GeneratorTick]) -> Iterable[_Planned]:
+def _place(context: RunContext | None, folder: Path) -> tuple[Plot, ...]:
+    """Draw where the run stands among those before it."""
+    path = folder / "trend.png"
+    if context is None or context.place is None:
+        path.unlink(missing_ok=True)
+        return ()
+    (group,) = groups_of((context.place,))
+    chart = lay_out(group, Settings(marked=context.record, plot_height=170.0), notes=context.notes)
+    title, caption = "Place in the trend", place_caption(context.place, context.record)
+    write_scene(titled(chart, f"{title}: {group.title}", caption), path.with_suffix(""), ("png",))
+    book = StyleBook()
+    svg = scene_svg(chart.scene, book, kind="trend")
+    styled_svg = svg.replace(">", f"><style>{book.sheet()}</style>", 1)
+    return (Plot(name="trend", title=title, caption=caption, path=path, svg=styled_svg),)
+
+
+def _plan(
+    result: Result, columns: Columns, ticks: Sequence[GeneratorTick], band: QuantileBand | None
+) -> Iterable[_Planned]:
     scenario = result.run.scenario
     limits = captions.response_limits(result)
     seen = columns.window(result.summary.window_start_s, result.summary.window_end_s)
@@ -119,8 +152,8 @@ def _plan(result: Result, columns: Columns, ticks: Sequence[GeneratorTick]) -> I
     yield plan(
         "distribution",
         "Distribution of response time",
-        captions.distribution(result),
-        lambda: draw_distribution(response, service, result.summary.response_time, limits),
+        captions.distribution(result, band),
+        lambda: draw_distribution(response, service, result.summary.response_time, limits, band=band),
         when=measured,
         otherwise="No poll was measured.",
     )

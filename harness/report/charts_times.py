@@ -33,6 +33,7 @@ from harness.report.charts_style import (
     styled,
     thin,
 )
+from harness.report.context import QuantileBand
 from harness.report.words import trimmed_duration
 from harness.units import format_duration, format_ratio
 
@@ -91,7 +92,12 @@ def draw_response_times(
 
 @styled
 def draw_distribution(
-    response: Floats, service: Floats, times: Quantiles, limits: Sequence[ResponseLimit]
+    response: Floats,
+    service: Floats,
+    times: Quantiles,
+    limits: Sequence[ResponseLimit],
+    *,
+    band: QuantileBand | None = None,
 ) -> Figure:
     """
     Draw response and service time over the share of polls that were at least as fast.
@@ -105,11 +111,14 @@ def draw_distribution(
         service: service times of those that were answered [s].
         times: their p50, p95 and p99, to be marked.
         limits: marked as bars that the curve must pass under.
+        band: where each quantile of the response time lies; None to draw none.
     """
-    figure = new_figure("Distribution of response time", 3.9)
-    axes = panel(figure, _LEFT_IN, 0.55, 0.45, 0.36)
     finite = response[np.isfinite(response)]
     n = len(response)
+    # The legend takes a second line when both the band and a failed share stand in it.
+    extra_in = 0.18 if band is not None and len(finite) < n else 0.0
+    figure = new_figure("Distribution of response time", 3.9 + extra_in)
+    axes = panel(figure, _LEFT_IN, 0.55, 0.45, 0.36 + extra_in)
     # Beyond five nines a curve of any length rests on a handful of polls, and takes room from the gates' part.
     last_share = min(1 - 1 / (2 * max(n, 100)), 0.99999)
     low, high = _range(np.maximum(np.concatenate((finite, service)), 1e-6), [limit.limit_s for limit in limits])
@@ -121,6 +130,8 @@ def draw_distribution(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda _, i: f"{shown[i] * 100:.6g} %" if i is not None else ""))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("Share of polls that took no longer [%, logarithmic towards 100]")
+    if band is not None:
+        _draw_band(axes, band, edge)
     _curve(
         axes,
         service,
@@ -148,6 +159,30 @@ def draw_distribution(
     _mark_quantiles(axes, limits, times)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, handlelength=2.2, borderaxespad=0.2)
     return figure
+
+
+def _draw_band(axes: Axes, band: QuantileBand, edge: float) -> None:
+    """Shade where each quantile lies; paler where the data bound it from below only, up to the plot's edge."""
+    bottom, top = axes.get_ylim()
+    x = _nines(np.array(band.shares))
+    low = np.array([bottom if bound is None else max(bound, bottom) for bound in band.low_s])
+    high = np.array([top if bound is None else min(bound, top) for bound in band.high_s])
+    bounded = np.array([bound is not None for bound in band.high_s])
+    name = f"{band.confidence * 100:g} % confidence"
+    for gid, part, alpha, label in (("band", bounded, 0.34, name), ("band-open", ~bounded, 0.13, "_")):
+        axes.fill_between(
+            x,
+            low,
+            high,
+            where=(part & (x <= edge)).tolist(),
+            step="mid",
+            color=SKY,
+            alpha=alpha,
+            lw=0,
+            zorder=1.5,
+            gid=gid,
+            label=label,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,19 @@ from collections.abc import Sequence
 from harness.columns import Columns
 from harness.model import GeneratorTick, Result
 from harness.report.charts import write_plots
+from harness.report.context import QuantileBand, RunContext
 from harness.report.html import render_html
 from harness.rundir import RunDirectory, write_atomically
 
 
 def write_report(
-    result: Result, columns: Columns, ticks: Sequence[GeneratorTick], directory: RunDirectory
+    result: Result,
+    columns: Columns,
+    ticks: Sequence[GeneratorTick],
+    directory: RunDirectory,
+    *,
+    band: QuantileBand | None = None,
+    context: RunContext | None = None,
 ) -> None:
     """
     Write ``plots/*.png`` and ``report.html``, each whole or not at all.
@@ -20,9 +27,11 @@ def write_report(
         columns: the samples of the whole run, the warm-up included.
         ticks: the generator's health; empty when unknown.
         directory: where to.
+        band: how sure the quantiles of the response time are; None when not known.
+        context: the runs before this one; None without any.
 
     Raises:
         HarnessError: the folder can't be written.
     """
-    plots = write_plots(result, columns, ticks, directory.plots)
-    write_atomically(directory.report, render_html(result, plots).encode())
+    plots = write_plots(result, columns, ticks, directory.plots, band=band, context=context)
+    write_atomically(directory.report, render_html(result, plots, context).encode())

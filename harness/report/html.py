@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from harness.history_model import Comparison
 from harness.model import Finding, IndexEvidence, Quantiles, Result, ServerFigures, Summary
 from harness.report.assets import environment
 from harness.report.charts import Plot
+from harness.report.context import RunContext
+from harness.report.trend.words import interval_clause, metric_text, quantile_text, signed_ratio, value_of
 from harness.report.words import (
     NONE,
     command_line,
+    counted,
     effective_n_text,
     index_text,
     interval_text,
@@ -35,13 +39,14 @@ from harness.units import format_count, format_duration, format_number, format_r
 from monitoring.histogram import Histogram
 
 
-def render_html(result: Result, plots: Sequence[Plot]) -> str:
+def render_html(result: Result, plots: Sequence[Plot], context: RunContext | None = None) -> str:
     """
     Return the page.
 
     Args:
         result: the finished run.
         plots: in the order of the page; one without an SVG shows its caption alone.
+        context: the runs before this one; None without any.
     """
     verdict = result.verdict
     return (
@@ -65,6 +70,7 @@ def render_html(result: Result, plots: Sequence[Plot]) -> str:
             server=None if result.server is None else _server(result.server),
             indexes=[_index_row(evidence) for evidence in result.indexes],
             plots=[(plot, None if plot.svg is None else Markup(plot.svg)) for plot in plots],  # noqa: S704  # matplotlib's own, its text escaped
+            baseline=None if context is None else _baseline(context),
             record=_record(result),
             command=command_line(result.run),
         )
@@ -122,6 +128,54 @@ def _index_row(evidence: IndexEvidence) -> _IndexRow:
         served=words[evidence.served],
         plan=plain(evidence.plan),
         note=None if evidence.note is None else plain(evidence.note),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ComparisonRow:
+    """One figure beside its baseline, as text."""
+
+    figure: str
+    baseline: str
+    expected: str
+    contender: str
+    change: str
+    interval: str
+    detectable: str
+    status: str
+    reason: str
+    remedy: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BaselinePart:
+    """The comparison with the baseline, as text."""
+
+    rows: list[_ComparisonRow]
+    told: list[str]
+
+
+def _baseline(context: RunContext) -> _BaselinePart:
+    told = [sentence(line) for line in (*context.differences, *context.warnings)]
+    return _BaselinePart(rows=[_comparison_row(one) for one in context.comparisons], told=told)
+
+
+def _comparison_row(compared: Comparison) -> _ComparisonRow:
+    unit, expected = compared.unit, compared.expected
+    known = expected is not None and expected.low is not None and expected.high is not None
+    return _ComparisonRow(
+        figure=f"{metric_text(compared.metric)} {quantile_text(compared.quantile or 0.0)}".strip(),
+        baseline=f"{value_of(compared.baseline, unit)} ({counted(compared.baseline_n, 'run')})",
+        expected=f"{value_of(expected.low, unit)} to {value_of(expected.high, unit)}"
+        if known and expected
+        else NONE,
+        contender=value_of(compared.contender, unit),
+        change=signed_ratio(compared.change_ratio),
+        interval=interval_clause(compared.interval).removeprefix(", ") or NONE,
+        detectable="?" if compared.detectable_ratio is None else format_ratio(compared.detectable_ratio),
+        status=compared.status.value,
+        reason=sentence(compared.reason),
+        remedy=None if compared.remedy is None else sentence(compared.remedy),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-from harness.report.trend.scene import TEXT_SIZE, Area, Bars, Item, Label, Look, Marks, Place, Scene
+from harness.report.trend.scene import Area, Bars, Item, Label, Look, Marks, Place, Scene
 
 
 class StyleBook:
@@ -56,8 +56,7 @@ def _parts(item: Item, book: StyleBook) -> Iterable[str]:
 
 
 def _text(label: Label, book: StyleBook) -> str:
-    rule = f"fill:var(--plot-{label.colour})"
-    rule += f";font-size:{_n(label.size)}px" if label.size != TEXT_SIZE else ""
+    rule = f"fill:var(--plot-{label.colour});font-size:{_n(label.size)}px"
     rule += ";font-weight:700" if label.bold else ""
     rule += "" if label.anchor == "start" else f";text-anchor:{label.anchor}"
     baseline = label.y + 0.36 * label.size

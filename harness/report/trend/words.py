@@ -246,6 +246,29 @@ def _further(members: Sequence[SeriesTrend]) -> str:
     return f" {ended(names(told).capitalize())}" if told else ""
 
 
+def place_caption(judged: SeriesTrend, record: str) -> str:
+    """Say where one run of a series stands among those of its segment."""
+    series = judged.series
+    index = next(i for i, point in enumerate(series.points) if point.record == record)
+    segment = next(one for one in judged.segments if one.start <= index < one.end)
+    value = value_of(series.points[index].value, series.unit)
+    others = segment.end - segment.start - 1
+    lead = f"{member_text(series)} of this run was {value}"
+    beside = f"the median of its segment of {counted(segment.end - segment.start, 'run')} is"
+    beside += f" {value_of(segment.median, series.unit)}"
+    if others == 0:
+        beside = "it is the first run of its segment"
+    place = ""
+    if segment.low is not None and segment.high is not None:
+        low, high = value_of(segment.low, series.unit), value_of(segment.high, series.unit)
+        at = series.points[index].value
+        side = "within" if segment.low <= at <= segment.high else "above" if at > segment.high else "below"
+        place = f", and it lies {side} where single runs of it are expected, {low} to {high}"
+    changed = [change for change in judged.changes if change.index == segment.start]
+    since = f" The segment began {where_text(series, changed[-1])}." if changed else ""
+    return f"{lead}; {beside}{place}.{since}"
+
+
 def trend_sentence(trend: Trend) -> str:
     """Say in one sentence or two how all series stand."""
     if not trend.series:
