@@ -217,7 +217,7 @@ SCENARIOS: Mapping[str, ScenarioKind] = {
             parameters=(
                 Parameter(name="wave_at_s", flag="--wave-at", default="15s", help="when the first wave begins"),
                 Parameter(
-                    name="wave_every_s", flag="--wave-every", default="0s", help="between two; 0s: one only"
+                    name="wave_every_s", flag="--wave-every", default="20s", help="between two; 0s: one only"
                 ),
                 Parameter(
                     name="operators",

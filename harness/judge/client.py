@@ -163,19 +163,19 @@ def lock_step_index(gate: Gate, context: Context) -> Outcome:
 
 
 def poll_rate(gate: Gate, context: Context) -> Outcome:
-    """Judge completed polls per agent and second."""
+    """Judge completed polls per agent and second: the schedule's, not the retries that a scenario adds to it."""
     agents = context.evidence.agents
     if not len(context.polls) or context.window_s <= 0:
         return no_polls(gate)
-    completed = int(context.polls.ok.sum())
+    completed = _completed(context)
 
     def rate(polls: int) -> float:
         return polls / agents / context.window_s
 
     measured = rate(completed)
     reason = (
-        f"{count(agents, 'agent')} completed {count(completed, context.noun)} in {duration(context.window_s)}, "
-        f"{number(measured)} a second each; {wanted(gate, number)}"
+        f"{count(round(agents), 'agent')} completed {count(completed, context.noun)} "
+        f"in {duration(context.window_s)}, {number(measured)} a second each; {wanted(gate, number)}"
     )
     status, remedy = Status.PASS, None
     if not holds(gate, measured):
@@ -326,10 +326,16 @@ def _interval(gate: Gate, tally: Tally, values_s: Floats) -> Interval | None:
     )
 
 
+def _completed(context: Context) -> int:
+    """Return how many of the schedule's polls were answered without error."""
+    polls = context.polls
+    return int((polls.ok if polls.extra is None else polls.ok & ~polls.extra).sum())
+
+
 def _why_rate_fails(gate: Gate, context: Context, rate: Callable[[int], float]) -> tuple[Status, str, str]:
     """Return status, addition to the reason, and remedy of a poll rate outside its range."""
     evidence = context.evidence
-    completed = int(context.polls.ok.sum())
+    completed = _completed(context)
     intended = evidence.summary.intended
     # A window that is no multiple of the interval holds up to one poll of each agent more or less.
     uneven = (

@@ -39,7 +39,7 @@ class Evidence:
         summary: the figures of the measured window; the window itself is taken from it.
         columns: the samples. Those outside the window are not judged, but tell whether an agent was still busy
             with its previous poll; without them the first poll of each agent has no predecessor.
-        agents: fleet size, ≥ 1.
+        agents: fleet size, > 0; where agents come and go, how many were to be there on average.
         interval_s: polling interval of each agent, > 0 [s].
         server: the target's own figures; None when it gave none.
         indexes: how the database serves the hot queries; empty when it could not be asked.
@@ -62,7 +62,7 @@ class Evidence:
 
     summary: Summary
     columns: Columns
-    agents: int
+    agents: float
     interval_s: float
     server: ServerFigures | None
     indexes: tuple[IndexEvidence, ...]
