@@ -17,9 +17,9 @@ from harness.run import execute
 from harness.selftest.outcome import RunOutcome, SelftestReport, outcome_of, overall_of
 from harness.selftest.plan import SOURCE, Injection, selftest_gates
 
-DEPLOYMENTS = 5_000
+DEPLOYMENTS = 2_000
 """
-Rows of each target's database: few enough that 200 polls a second can be served without the index, so that its
+Rows of each target's database: few enough that 150 polls a second can be served without the index, so that its
 loss shows in the plan and in no response time.
 """
 

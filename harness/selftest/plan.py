@@ -72,7 +72,7 @@ def plan(*, quick: bool) -> tuple[Injection, ...]:
     Args:
         quick: the shorter form: two runs fewer, and shorter ones.
     """
-    steady = Load(agents=200, interval_s=1.0, warmup_s=1.0, run_time_s=4.0 if quick else 13.0)
+    steady = Load(agents=150, interval_s=1.0, warmup_s=1.0, run_time_s=5.0 if quick else 13.0)
     # All agents at once, as after a restart: only then do polls compete for connections at a rate that the pool
     # as a whole could serve.
     storm = Load(agents=50, interval_s=2.0, warmup_s=2.0, run_time_s=6.0 if quick else 18.0, phase_model="sync")

@@ -54,7 +54,7 @@ def test_a_perfect_tool_passes_and_says_what_it_showed() -> None:
     assert (Status.PASS, None, 61.0) == (report.status, report.reason, report.duration_s)
     text = " ".join(shown(report).split())
     assert "PASS Exactly the right gates tripped for 4 faults, and none in 2 runs without a fault." in text
-    assert "1 of 6: nothing (about 50 s to go)" == said[0]
+    assert "1 of 6: nothing (about 55 s to go)" == said[0]
     assert 6 == len(said)
     assert 8 == len(report_of(quick=False)[0].outcomes)
 
