@@ -25,6 +25,8 @@ from harness.model import (
     Result,
     Run,
     RunState,
+    SampleHeader,
+    Summary,
     Target,
     TargetKind,
 )
@@ -44,6 +46,7 @@ from harness.rundir import (
 from harness.samplefile import POLLED, StoredColumns, read_columns
 from harness.scenario import make_scenario
 from harness.schedule import intended_in_window
+from harness.shape import shape_of
 from harness.soaking import soak_findings
 
 

@@ -37,6 +37,7 @@ from harness.model import SCHEMA_VERSION, IndexEvidence, Reading, Result, Run, R
 from harness.options import RunOptions, check_options
 from harness.recording import Recording, record_run
 from harness.rundir import PARTIAL_SUFFIX, RunDirectory, cannot_write, encode, read_header, write_atomically
+from harness.scenario_gates import with_scenario_gates
 from harness.scene import Scene
 from harness.target import EmbeddedOptions, RunningTarget, attach, embedded_target
 from harness.trending.context import run_context
@@ -81,12 +82,13 @@ def shortfall_text(options: RunOptions) -> str | None:
 
 
 def _gates(options: RunOptions, scenario: Scenario) -> GateSet:
-    return choose_gates(
+    chosen = choose_gates(
         interval_s=scenario.interval_s,
         file=options.gates_file,
         texts=options.gate_texts,
         defaults=options.default_gates,
     )
+    return with_scenario_gates(chosen, scenario) if options.default_gates else chosen
 
 
 def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) -> Outcome:
