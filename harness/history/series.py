@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from harness.history.index import Figure, Figures
 from harness.history.records import instant_s
 from harness.history.series_names import Renames, full_name, labels, matches, rename, scenario_text
-from harness.history.series_units import canonical_unit
+from harness.history.series_units import canonical_unit, converted
 from harness.history.store import History
 from harness.history_model import HistoryRecord, Metric, Point, Series, SeriesKey
 from harness.model import Direction, Status
@@ -197,15 +197,15 @@ class _Builder:
         point = Point(
             record=record.id,
             at_s=at_s,
-            value=metric.value * factor,
-            low=None if interval is None or interval.low is None else interval.low * factor,
-            high=None if interval is None or interval.high is None else interval.high * factor,
+            value=converted(metric.value, factor),
+            low=None if interval is None or interval.low is None else converted(interval.low, factor),
+            high=None if interval is None or interval.high is None else converted(interval.high, factor),
             commit=record.commit,
             dirty=record.dirty,
             version=record.version,
             status=record.status,
             report=record.report,
-            limit=None if metric.limit is None else metric.limit * factor,
+            limit=None if metric.limit is None else converted(metric.limit, factor),
         )
         self.points.append((commit_s, record.commit or "", point))
 

@@ -36,6 +36,11 @@ _CANONICAL: Mapping[str, tuple[str, float]] = {
 }
 
 
+def converted(value: float, factor: float) -> float:
+    """Return value × factor; 13 ms become 0.013 s and not 0.013000000000000001 s."""
+    return value * factor if factor >= 1 else value / round(1 / factor)
+
+
 def canonical_unit(unit: str) -> tuple[str, float]:
     """
     Return the project's own unit for one of another tool, and what a value is multiplied by to be in it.

@@ -10,7 +10,7 @@ from harness.history.doctor import Diagnosis
 from harness.history.records import plain_of
 from harness.history.retention import Pruning
 from harness.history.series_names import quantile_text, scenario_text
-from harness.history.series_units import canonical_unit
+from harness.history.series_units import canonical_unit, converted
 from harness.history_model import HistoryRecord, Metric
 from harness.units import format_count, format_duration, format_number, format_ratio
 
@@ -80,7 +80,7 @@ def value_text(value: float | None, unit: str) -> str:
     if math.isinf(value):
         return "∞"
     written = _WRITERS.get(known)
-    return f"{value:.6g} {unit}" if written is None else written(value * factor)
+    return f"{value:.6g} {unit}" if written is None else written(converted(value, factor))
 
 
 def added_text(accounts: Sequence[Added], where: str, *, dry_run: bool) -> str:

@@ -102,13 +102,18 @@ def _trend(name: str, values: Mapping[str, Any], unit: str) -> Iterator[Metric]:
     for statistic, value in values.items():
         quantile = _QUANTILE.fullmatch(statistic)
         if quantile is not None and 0 < float(quantile.group(1)) <= 100:
-            yield figure(name, kind, number(value), unit, quantile=float(quantile.group(1)) / 100, n=n)
+            yield figure(name, kind, number(value), unit, quantile=_share(quantile.group(1)), n=n)
         elif statistic == "med":
             yield figure(name, kind, number(value), unit, quantile=0.5, n=n)
         elif statistic in _TREND:
             extra = {"statistic": statistic}
             metric = f"{kind}_{'mean' if statistic == 'avg' else statistic}"
             yield figure(name, metric, number(value), unit, n=n, extra=extra)
+
+
+def _share(percent: str) -> float:
+    """Return 0.999 for 99.9, which divided by 100 is not quite it."""
+    return round(float(percent) / 100, 12)
 
 
 def _counter(name: str, values: Mapping[str, Any], unit: str) -> Iterator[Metric]:
