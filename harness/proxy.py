@@ -65,8 +65,22 @@ class Proxy:
         self._conditions = conditions
         self._dice = random.Random(conditions.seed)  # noqa: S311  # repeatable on purpose, nothing secret
         self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
 
-    async def serve(self, client_reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        """Take a new connection."""
+        serving = asyncio.ensure_future(self._serve(reader, client))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    async def end(self) -> None:
+        """Reset every connection, and wait until nothing is left of them."""
+        self.cut()
+        for serving in self._serving:
+            serving.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _serve(self, client_reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         """Pass one connection on, until either side ends it."""
         conditions = self._conditions
         self._open.add(client)
@@ -152,7 +166,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 async def _run(conditions: Conditions) -> None:
     proxy = Proxy(conditions)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, backlog=_BACKLOG)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0, backlog=_BACKLOG)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     commands = asyncio.StreamReader()
@@ -162,7 +176,7 @@ async def _run(conditions: Conditions) -> None:
         if command.strip() == b"cut":
             proxy.cut()
     server.close()
-    proxy.cut()
+    await proxy.end()
 
 
 def main() -> None:
