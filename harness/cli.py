@@ -26,6 +26,8 @@ from harness.history.command import EPILOG as HISTORY_EPILOG
 from harness.history.command import add_history_arguments, run_history
 from harness.indexes.command import EPILOG as INDEXES_EPILOG
 from harness.indexes.command import add_indexes_arguments, run_indexes
+from harness.init.command import EPILOG as INIT_EPILOG
+from harness.init.command import add_init_arguments, run_init
 from harness.listing.command import EPILOG as SCENARIOS_EPILOG
 from harness.listing.command import add_scenarios_arguments, run_scenarios, show_dry_run
 from harness.options import RUN_EPILOG, add_run_arguments, read_run_options
@@ -262,6 +264,14 @@ _COMMANDS = (
         epilog=AB_EPILOG,
         add_arguments=add_ab_arguments,
         run=run_ab_command,
+    ),
+    _Command(
+        name="init",
+        help="write a gate file to begin with",
+        description="Write gates.toml with the targets of the specification and comments. Asks nothing.",
+        epilog=INIT_EPILOG,
+        add_arguments=add_init_arguments,
+        run=run_init,
     ),
     _Command(
         name="serve",

@@ -1,0 +1,35 @@
+"""`harness init` writes a gate file once, and asks nothing."""
+
+import pytest
+
+from harness.cli import main
+from harness.gatefiles import STARTER_FILE, choose_gates
+
+
+def test_it_writes_the_targets_and_refuses_to_overwrite(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert 0 == main(["init"])
+    printed = capsys.readouterr().out
+    assert "gates.toml holds the targets of the specification; harness run judges by it from now on\n" == printed
+    assert STARTER_FILE == (tmp_path / "gates.toml").read_text(encoding="utf-8")
+    assert "gates.toml (8 gates)" == choose_gates(interval_s=10.0).source
+    (tmp_path / "gates.toml").write_text("mine", encoding="utf-8")
+    assert 2 == main(["init"])
+    said = capsys.readouterr().err
+    assert "harness: file 'gates.toml': is there already; try --force to overwrite it, or --out FILE\n" == said
+    assert "mine" == (tmp_path / "gates.toml").read_text(encoding="utf-8")
+    assert 0 == main(["init", "--force"])
+    assert STARTER_FILE == (tmp_path / "gates.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("out", "code", "said"),
+    [
+        (".", 2, "is a folder; try --out with the name of a file"),
+        ("none/gates.toml", 1, "can't be written: No such file or directory"),
+    ],
+)
+def test_where_it_can_not_write_it_says_why(tmp_path, monkeypatch, capsys, out, code, said):
+    monkeypatch.chdir(tmp_path)
+    assert code == main(["init", "--out", out])
+    assert said in capsys.readouterr().err
