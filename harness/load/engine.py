@@ -13,6 +13,7 @@ import heapq
 import logging
 import math
 import ssl
+import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ _US_PER_S = 1_000_000
 _AGENT_BITS = 24
 _AGENT_MASK = (1 << _AGENT_BITS) - 1
 _LEAST_TIMEOUT_S = 0.001
+_MARK = "-agent-goes-here-"
 _MOST_SENT_AT_ONCE = 64
 _ENDINGS = (ClosedEarlyError, ConnectionResetError, BrokenPipeError)
 _BROKEN = (OSError, BadHttpError, TooLongError, ClosedEarlyError)
@@ -114,6 +116,8 @@ class Engine:
         self._mine = mine
         self._pacing = pacing
         self._endpoint = endpoint
+        # All but the agent's and the request's id is the same in every request.
+        self._before_id, self._after_id = endpoint.get_prefix(endpoint.pending_path(_MARK)).split(_MARK.encode())
         self._tls = tls
         self._timeout_s = request_timeout_s
         self._keeps_connections = keeps_connections
@@ -282,8 +286,8 @@ class Engine:
     def _send(self, agent: int, intended_s: float, *, extra: bool, now_s: float) -> None:
         poll = _Poll(agent, intended_s, extra=extra, start_s=now_s, deadline_s=self._deadline_s(now_s))
         poll.request_id = self._next_request_id()
-        endpoint = self._endpoint
-        poll.request = endpoint.get_request(endpoint.pending_path(self._agent_ids[agent]), poll.request_id)
+        quoted = urllib.parse.quote(self._agent_ids[agent], safe="").encode()
+        poll.request = self._before_id + quoted + self._after_id + poll.request_id.encode() + b"\r\n\r\n"
         self._in_flight[agent] = poll
         link = self._idle.pop(agent, None)
         if link is None:
