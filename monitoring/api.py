@@ -9,7 +9,7 @@ answer has to come when all of these wait for a connection.
 import functools
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import anyio.to_thread
@@ -31,10 +31,12 @@ from monitoring.schemas import (
     HealthCheck,
     LivenessAnswer,
     MetricsAnswer,
+    ProblemAnswer,
     SelfMetrics,
     Window,
     WorkerMetrics,
 )
+from monitoring.settings import Settings
 from monitoring.store import Store, Worker
 from monitoring.units import parse_duration_s, parse_instant_s, utc
 from monitoring.version import version
@@ -73,6 +75,7 @@ class Endpoint:
         summary: one line for the OpenAPI document.
         parameters: its query parameters, in OpenAPI's form.
         bare: whether it stands outside of the application's own dependencies.
+        problems: its other answers, by status, in OpenAPI's form.
     """
 
     path: str
@@ -81,6 +84,21 @@ class Endpoint:
     summary: str
     parameters: tuple[Mapping[str, object], ...] = ()
     bare: bool = False
+    problems: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+
+
+_PROBLEMS: Mapping[int, str] = {
+    400: "A query parameter that can't be used",
+    401: "The token is missing or wrong",
+    501: "prometheus-client is not installed",
+    503: "The figures can't be read",
+}
+
+
+def _problems(settings: Settings, *statuses: int) -> dict[int, Mapping[str, object]]:
+    """Return the answers beside 200, as OpenAPI describes them; 401 only where a token is asked for."""
+    asked = statuses if settings.token is None else (*statuses, 401)
+    return {status: {"description": _PROBLEMS[status], "model": ProblemAnswer} for status in sorted(asked)}
 
 
 _WINDOW_PARAMETERS: tuple[Mapping[str, object], ...] = tuple(
@@ -97,7 +115,12 @@ _WINDOW_PARAMETERS: tuple[Mapping[str, object], ...] = tuple(
 def endpoints_of(monitor: Monitor) -> list[Endpoint]:
     """Return the endpoints of a monitored service."""
     api = Api(monitor)
-    prefix = monitor.settings.api_prefix
+    settings = monitor.settings
+    prefix = settings.api_prefix
+    unhealthy: dict[int, Mapping[str, object]] = {
+        **_problems(settings),
+        503: {"description": "A check fails, or the figures can't be read", "model": HealthAnswer},
+    }
     named = [
         Endpoint(
             path=f"{prefix}/metrics/{name}",
@@ -105,6 +128,7 @@ def endpoints_of(monitor: Monitor) -> list[Endpoint]:
             model=EndpointAnswer,
             summary=f"Metrics of {target}",
             parameters=_WINDOW_PARAMETERS,
+            problems=_problems(settings, 400, 503),
         )
         for name, target in monitor.settings.endpoints.items()
     ]
@@ -114,12 +138,14 @@ def endpoints_of(monitor: Monitor) -> list[Endpoint]:
             handler=api.guarded("monitoring_health", api.health),
             model=HealthAnswer,
             summary="Health, basic stats and connection pools",
+            problems=unhealthy,
         ),
         Endpoint(
             path=f"{prefix}/health/ready",
             handler=api.guarded("monitoring_ready", api.health),
             model=HealthAnswer,
             summary="Readiness: the same as health",
+            problems=unhealthy,
         ),
         Endpoint(
             path=f"{prefix}/health/live",
@@ -133,6 +159,7 @@ def endpoints_of(monitor: Monitor) -> list[Endpoint]:
             handler=api.guarded("monitoring_prometheus", api.prometheus),
             model=None,
             summary="Metrics in OpenMetrics, for Prometheus",
+            problems=_problems(settings, 501, 503),
         ),
         Endpoint(
             path=f"{prefix}/metrics",
@@ -140,6 +167,7 @@ def endpoints_of(monitor: Monitor) -> list[Endpoint]:
             model=MetricsAnswer,
             summary="Metrics of all endpoints",
             parameters=_WINDOW_PARAMETERS,
+            problems=_problems(settings, 400, 503),
         ),
         *named,
     ]

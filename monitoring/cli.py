@@ -35,6 +35,9 @@ _EPILOG = """\
 examples:
   monitoring metrics http://127.0.0.1:8000
   monitoring metrics http://127.0.0.1:8000 --endpoint pending-deployments --window 5m
+  monitoring report --hours 24 --logs logs
+  monitoring check --daily --logs logs
+  monitoring diagnose --url http://127.0.0.1:8000
   monitoring COMMAND --help
 
 exit codes: 0 done, 1 an error on the way, 2 wrong usage; a command may have more, see its help

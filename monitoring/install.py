@@ -264,6 +264,7 @@ def _route(app: Starlette, endpoint: Endpoint, *, openapi: bool) -> BaseRoute:
         "summary": endpoint.summary,
         "tags": ["monitoring"],
         "include_in_schema": openapi,
+        "responses": dict(endpoint.problems),
         "openapi_extra": {"parameters": list(endpoint.parameters)} if endpoint.parameters else None,
     }
     route_class = _quick(router.route_class)

@@ -166,6 +166,12 @@ class Recorder:
             self._second = -1
         return sorted(slots.items())
 
+    @property
+    def waiting_s(self) -> int:
+        """Seconds of figures that nobody has taken yet."""
+        with self._lock:
+            return len(self._slots)
+
     def put_back(self, slots: Sequence[tuple[int, Slot]], *, keep: int = 3600) -> int:
         """
         Take back what could not be stored.

@@ -208,7 +208,14 @@ class Monitor:
                     self.flush()
                     self._store.end()
                 except sqlite3.Error as error:
-                    self.hub.fault(error)
+                    # No fault of ours: a full disk, mostly. Said in one line, as nobody can ask any more.
+                    logger.warning(
+                        "monitoring: store '%s' can't be written (%s); figures of %d seconds are lost "
+                        "with the end of this process",
+                        self._store.path,
+                        error,
+                        self.hub.recorder.waiting_s,
+                    )
                 self._store.close()
                 self._store = None
         self._files.flush()

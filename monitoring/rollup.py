@@ -245,7 +245,7 @@ class Slot:
         if rollup is None:
             if method not in _METHODS:
                 method = OVERFLOW
-            elif len(self.routes) >= self.limits.routes:
+            if (method, route) not in self.routes and len(self.routes) >= self.limits.routes:
                 method = route = OVERFLOW
             rollup = self.routes.setdefault((method, route), RouteRollup())
         return rollup

@@ -255,3 +255,9 @@ class HealthAnswer(_Answer):
     error_rate: float
     database_pools: list[PoolMetrics]
     checks: dict[str, HealthCheck]
+
+
+class ProblemAnswer(_Answer):
+    """Why there is no other answer."""
+
+    detail: str

@@ -1,16 +1,22 @@
 """What a person can choose about the monitoring layer: arguments, or ``MONITORING_*`` environment variables."""
 
+import difflib
+import logging
 import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from monitoring.errors import UsageError, explain
 from monitoring.units import parse_duration_s
 
+logger = logging.getLogger("monitoring")
+
+_NEAR = 0.85
+"""Likeness from which one name may be meant for another: a letter or two in the wrong place."""
 _ENDPOINT = re.compile(r"(?P<method>[A-Z]+) (?P<route>/\S*)")
 _RESERVED_NAMES = frozenset({"prometheus"})
 
@@ -45,48 +51,57 @@ class Settings(BaseSettings):
 
     enabled: bool = Field(default=True, description="False makes `instrument` do nothing at all.")
     service: str = Field(
-        "master-backend",
+        default="master-backend",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
         description="Name of the service: in the answers, and of its log and store files.",
     )
-    service_version: str | None = Field(None, description="Version of the service, shown by the health endpoint.")
+    service_version: str | None = Field(
+        default=None, description="Version of the service, shown by the health endpoint."
+    )
     api_prefix: str = Field(
-        "/api", pattern=r"^(/[A-Za-z0-9._~-]+)*$", description="Path before health and metrics."
+        default="/api", pattern=r"^(/[A-Za-z0-9._~-]+)*$", description="Path before health and metrics."
     )
     endpoints: dict[str, str] = Field(
-        {"pending-deployments": "GET /api/deployments/pending/{agent_id}"},
+        default={"pending-deployments": "GET /api/deployments/pending/{agent_id}"},
         description="Name of an endpoint under `metrics/` -> the method and route template it is about.",
     )
     openapi: bool = Field(default=True, description="Whether the endpoints stand in the OpenAPI document.")
     token: SecretStr | None = Field(
-        None, description="Bearer token for every endpoint but the bare liveness answer; None leaves them open."
+        default=None,
+        description="Bearer token for every endpoint but the bare liveness answer; None leaves them open.",
     )
 
     server_timing: bool = Field(default=False, description="Whether answers carry a Server-Timing header.")
     request_id_header: str = Field(
-        "X-Request-ID", pattern=r"^[A-Za-z0-9-]{1,64}$", description="Header that carries the request id."
+        default="X-Request-ID", pattern=r"^[A-Za-z0-9-]{1,64}$", description="Header that carries the request id."
     )
     excluded_routes: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = Field(
-        None,
+        default=None,
         description="Route templates neither counted nor logged, separated by commas, `*` at the end for a "
         "prefix; by default the monitoring endpoints themselves.",
     )
-    agent_parameter: str = Field("agent_id", description="Path parameter that names the agent.")
-    max_routes: int = Field(256, ge=1, le=10_000, description="Routes told apart; the rest is `<overflow>`.")
-    max_agents: int = Field(1000, ge=1, le=100_000, description="Agents told apart; the rest is `<overflow>`.")
-    max_statements: int = Field(500, ge=1, le=10_000, description="Statements told apart; likewise.")
+    agent_parameter: str = Field(default="agent_id", description="Path parameter that names the agent.")
+    max_routes: int = Field(
+        default=256, ge=1, le=10_000, description="Routes told apart; the rest is `<overflow>`."
+    )
+    max_agents: int = Field(
+        default=1000, ge=1, le=100_000, description="Agents told apart; the rest is `<overflow>`."
+    )
+    max_statements: int = Field(default=500, ge=1, le=10_000, description="Statements told apart; likewise.")
 
     slow_request_s: Seconds = Field(
-        0.5, description="A request that takes this long is logged as a WARNING; websockets are not."
+        default=0.5, description="A request that takes this long is logged as a WARNING; websockets are not."
     )
-    slow_query_s: Seconds = Field(0.1, description="A statement that takes longer is marked slow.")
+    slow_query_s: Seconds = Field(default=0.1, description="A statement that takes longer is marked slow.")
     n_plus_one_queries: int = Field(
-        10, ge=2, description="The same statement this often in one request is reported as N+1."
+        default=10, ge=2, description="The same statement this often in one request is reported as N+1."
     )
-    leak_threshold_s: Seconds = Field(30.0, description="A connection held longer is reported as a possible leak.")
+    leak_threshold_s: Seconds = Field(
+        default=30.0, description="A connection held longer is reported as a possible leak."
+    )
 
-    log_dir: Path = Field(Path("logs"), description="Folder of the log files (made when missing).")
-    log_format: Literal["json", "text"] = Field("json", description="Form of a log line.")
+    log_dir: Path = Field(default=Path("logs"), description="Folder of the log files (made when missing).")
+    log_format: Literal["json", "text"] = Field(default="json", description="Form of a log line.")
     log_requests: bool = Field(default=True, description="Whether requests are logged to `<service>.log`.")
     log_queries: bool = Field(default=True, description="Whether statements are logged to `database-queries.log`.")
     log_query_parameters: bool = Field(
@@ -95,19 +110,23 @@ class Settings(BaseSettings):
     log_application: bool = Field(
         default=False, description="Whether `logging` records go to `<service>.log` too."
     )
-    log_max_bytes: int = Field(10_000_000, ge=10_000, description="Size at which a log file is rotated.")
-    log_backups: int = Field(5, ge=0, le=10_000, description="Rotated files kept.")
-    log_max_age_s: Seconds | None = Field(None, description="Age at which a log file is rotated; None for never.")
+    log_max_bytes: int = Field(default=10_000_000, ge=10_000, description="Size at which a log file is rotated.")
+    log_backups: int = Field(default=5, ge=0, le=10_000, description="Rotated files kept.")
+    log_max_age_s: Seconds | None = Field(
+        default=None, description="Age at which a log file is rotated; None for never."
+    )
     log_compress: bool = Field(default=False, description="Whether rotated files are gzipped.")
-    log_queue_lines: int = Field(20_000, ge=100, description="Lines waiting to be written; beyond it they drop.")
+    log_queue_lines: int = Field(
+        default=20_000, ge=100, description="Lines waiting to be written; beyond it they drop."
+    )
 
     store: bool = Field(default=True, description="False keeps figures in memory only, for this process alone.")
-    store_dir: Path | None = Field(None, description="Folder of the store; None puts it beside the logs.")
+    store_dir: Path | None = Field(default=None, description="Folder of the store; None puts it beside the logs.")
 
     health_deadline_s: Seconds = Field(
-        2.0, le=60, description="Longest that the health endpoint waits for a ping."
+        default=2.0, le=60, description="Longest that the health endpoint waits for a ping."
     )
-    health_cache_s: Seconds = Field(1.0, description="Age up to which a ping's result is reused.")
+    health_cache_s: Seconds = Field(default=1.0, description="Age up to which a ping's result is reused.")
 
     @field_validator("endpoints")
     @classmethod
@@ -168,6 +187,24 @@ class Settings(BaseSettings):
     def store_path(self) -> Path:
         """File of the store: one for each service, so that two services can share a folder."""
         return self.folder / f"{self.service}.metrics.sqlite"
+
+    @model_validator(mode="after")
+    def _warn_of_near_misses(self) -> Self:
+        """Warn of variables that are almost a setting; others with the prefix may belong to somebody else."""
+        prefix = str(self.model_config["env_prefix"])
+        names = [f"{prefix}{field.upper()}" for field in type(self).model_fields]
+        for variable in sorted(os.environ):
+            # As the settings read them: the case of letters does not count.
+            name = variable.upper()
+            if name.startswith(prefix) and name not in names:
+                meant = difflib.get_close_matches(name, names, n=1, cutoff=_NEAR)
+                if meant:
+                    logger.warning(
+                        "monitoring: there is no setting '%s', it is left aside; is '%s' meant?",
+                        variable,
+                        meant[0],
+                    )
+        return self
 
     def endpoint(self, name: str) -> tuple[str, str]:
         """Return ``(method, route template)`` of the named endpoint; KeyError when there is none."""

@@ -11,7 +11,8 @@ uvicorn's own protocol over a transport that goes nowhere (httptools and uvloop 
 is what a request costs a server but for its system calls. There uvicorn's access log stands beside ours. The
 server: uvicorn in a process of its own, answering the same number of requests over keep-alive connections.
 
-    python -m benchmarks.monitoring.overhead [--rounds 40] [--block 1000] [--server] [--scrape]
+    python -m benchmarks.monitoring.overhead [--rounds 40] [--block 1000] [--server] [--store]
+    python -m benchmarks.plots    # pictures of what was stored
 """
 
 import argparse
@@ -20,9 +21,7 @@ import gc
 import importlib
 import importlib.util
 import logging
-import logging.handlers
 import os
-import platform
 import shutil
 import socket
 import statistics
@@ -30,7 +29,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -41,16 +41,17 @@ from sqlalchemy import Engine, create_engine, text
 from uvicorn.logging import AccessFormatter
 from uvicorn.server import ServerState
 
+from benchmarks.monitoring.peers import BARE, contenders
+from benchmarks.results import Comparison, Row, environment, now_utc, store
 from monitoring import Handle, Settings, instrument
-from monitoring.api import Api, View
-from monitoring.model import Observation
-from monitoring.monitor import Monitor
 
 PATH = "/api/deployments/pending/{agent_id}"
 
 
-def application(engine: Engine | None, *, threaded: bool) -> FastAPI:
-    app = FastAPI()
+def application(engine: Engine | None, *, threaded: bool, telemetry: Mapping[str, Any] | None = None) -> FastAPI:
+    # Only newer versions take it.
+    chosen: dict[str, Any] = {} if telemetry is None else {"telemetry": telemetry}
+    app = FastAPI(**chosen)
 
     def answer(agent_id: str) -> dict[str, Any]:
         if engine is None:
@@ -176,103 +177,73 @@ def settle(handle: Handle) -> None:
     handle.monitor._files.flush()
 
 
-# ---- the contenders: each takes the application and changes it
+@dataclass(slots=True)
+class Measured:
+    """What one comparison found: CPU of each contender in each round [µs a request]."""
 
+    drives: dict[str, Drive] = field(default_factory=dict)
+    figures: dict[str, list[float]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    ours: set[str] = field(default_factory=set)
 
-def ours(folder: Path) -> Callable[[FastAPI, Engine | None], Handle]:
-    return lambda app, engine: instrument(app, engine, Settings(log_dir=folder / "ours"))
+    def ratios(self, name: str) -> list[float]:
+        """Return each round's ratio to the bare application in the same round."""
+        return [value / bare for value, bare in zip(self.figures[name], self.figures[BARE], strict=True)]
 
-
-def ours_without_logs(folder: Path) -> Callable[[FastAPI, Engine | None], Handle]:
-    return lambda app, engine: instrument(
-        app, engine, Settings(log_dir=folder / "quiet", log_requests=False, log_queries=False)
-    )
-
-
-def stdlib_logging(folder: Path) -> Callable[[FastAPI, Engine | None], None]:
-    """The usual home-made middleware: BaseHTTPMiddleware and a RotatingFileHandler."""
-
-    def change(app: FastAPI, _: Engine | None) -> None:
-        logger = logging.getLogger(f"bench-{id(app)}")
-        logger.propagate = False
-        logger.setLevel(logging.INFO)
-        logger.addHandler(
-            logging.handlers.RotatingFileHandler(folder / f"{id(app)}.log", maxBytes=10_000_000, backupCount=5)
-        )
-
-        @app.middleware("http")
-        async def log(request: Any, call_next: Any) -> Any:
-            start = time.perf_counter()
-            answer = await call_next(request)
-            logger.info(
-                "%s %s %s %.6f", request.method, request.url.path, answer.status_code, time.perf_counter() - start
+    def rows(self) -> list[Row]:
+        """Return it as it is stored: the bare median, and that times each one's median ratio."""
+        base = statistics.median(self.figures[BARE])
+        rows = []
+        for name in self.figures:
+            ratios = self.ratios(name)
+            low, high = quartiles(ratios)
+            rows.append(
+                Row(
+                    name=name,
+                    value=base * statistics.median(ratios),
+                    low=base * low,
+                    high=base * high,
+                    ours=name in self.ours,
+                )
             )
-            return answer
-
-    return change
+        return rows + [Row(name=name, value=None, note=why) for name, why in self.missing.items()]
 
 
-def instrumentator(app: FastAPI, _: Engine | None) -> None:
-    module = importlib.import_module("prometheus_fastapi_instrumentator")
-    client = importlib.import_module("prometheus_client")
-    module.Instrumentator(registry=client.CollectorRegistry()).instrument(app)
-
-
-def starlette_exporter(app: FastAPI, _: Engine | None) -> None:
-    module = importlib.import_module("starlette_exporter")
-    app.add_middleware(module.PrometheusMiddleware, app_name=f"bench{id(app)}", group_paths=True)
-
-
-def opentelemetry(app: FastAPI, _: Engine | None) -> None:
-    contrib = importlib.import_module("opentelemetry.instrumentation.fastapi")
-    sdk = importlib.import_module("opentelemetry.sdk.metrics")
-    reader = importlib.import_module("opentelemetry.sdk.metrics.export")
-    traces = importlib.import_module("opentelemetry.sdk.trace")
-    meters = sdk.MeterProvider(metric_readers=[reader.InMemoryMetricReader()])
-    contrib.FastAPIInstrumentor.instrument_app(app, meter_provider=meters, tracer_provider=traces.TracerProvider())
-
-
-def contenders(folder: Path) -> dict[str, Callable[[FastAPI, Engine | None], Any] | None]:
-    return {
-        "bare": None,
-        "ours, everything on": ours(folder),
-        "ours, no log files": ours_without_logs(folder),
-        "home-made logging middleware": stdlib_logging(folder),
-        "prometheus-fastapi-instrumentator": instrumentator,
-        "starlette-exporter": starlette_exporter,
-        "opentelemetry-fastapi (traces, metrics)": opentelemetry,
-    }
-
-
-async def in_process(*, rounds: int, block: int, database: bool, threaded: bool) -> None:
+async def in_process(*, rounds: int, block: int, database: bool, threaded: bool) -> Measured:
     folder = Path(tempfile.mkdtemp(prefix="overhead-"))
-    drives: dict[str, Drive] = {}
+    measured = Measured()
     handles: dict[str, Handle] = {}
     engines: list[Engine] = []
     queries = "one query on SQLite" if database else "no query"
     print(f"\n== in process, called directly: {'sync' if threaded else 'async'} route, {queries}")
-    for name, change in contenders(folder).items():
+    for one in contenders(folder):
         engine = create_engine(f"sqlite:///{folder / 'x.db'}") if database else None
-        app = application(engine, threaded=threaded)
         try:
-            changed = change(app, engine) if change is not None else None
+            telemetry = one.telemetry() if one.telemetry is not None else None
+            app = application(engine, threaded=threaded, telemetry=telemetry)
+            changed = one.change(app, engine)
+            title = one.title
         except ImportError as error:
-            print(f"   NOT MEASURED: {name} ({error})")
+            print(f"   NOT MEASURED: {one.name} ({error})")
+            measured.missing[one.name] = str(error)
             continue
         if engine is not None:
             engines.append(engine)
-        if isinstance(changed, Handle):
-            handles[name] = changed
-        drives[name] = directly(app)
-    await take_turns(drives, handles, rounds=rounds, block=block)
+        if changed is not None:
+            handles[title] = changed
+        if one.ours:
+            measured.ours.add(title)
+        measured.drives[title] = directly(app)
+    await take_turns(measured, handles, rounds=rounds, block=block)
     for handle in handles.values():
         handle.close()
     for engine in engines:
         engine.dispose()
     shutil.rmtree(folder)
+    return measured
 
 
-async def driven_by_uvicorn(*, rounds: int, block: int) -> None:
+async def driven_by_uvicorn(*, rounds: int, block: int) -> Measured:
     """Compare with uvicorn's own access log, without sockets."""
     folder = Path(tempfile.mkdtemp(prefix="overhead-"))
     parser = "httptools" if importlib.util.find_spec("httptools") else "h11"
@@ -288,22 +259,25 @@ async def driven_by_uvicorn(*, rounds: int, block: int) -> None:
         app = application(None, threaded=False)
         monitored = application(None, threaded=False)
         handle = instrument(monitored, None, Settings(log_dir=folder / "ours"))
-        drives = {
-            "bare": by_uvicorn(app, access_log=False),
+        measured = Measured(ours={"ours, everything on"})
+        measured.drives = {
+            BARE: by_uvicorn(app, access_log=False),
             "uvicorn's access log": by_uvicorn(app, access_log=True),
             "ours, everything on": by_uvicorn(monitored, access_log=False),
         }
-        await take_turns(drives, {"ours, everything on": handle}, rounds=rounds, block=block)
+        await take_turns(measured, {"ours, everything on": handle}, rounds=rounds, block=block)
         handle.close()
         access.removeHandler(handler)
     shutil.rmtree(folder)
+    return measured
 
 
-async def take_turns(drives: dict[str, Drive], handles: dict[str, Handle], *, rounds: int, block: int) -> None:
+async def take_turns(measured: Measured, handles: dict[str, Handle], *, rounds: int, block: int) -> None:
     """Measure block by block in changing order, and print each contender beside the bare one."""
+    drives = measured.drives
     for name, drive in drives.items():
         await cpu_us(drive, block, handles.get(name))
-    figures: dict[str, list[float]] = {name: [] for name in drives}
+    figures = measured.figures = {name: [] for name in drives}
     names = list(drives)
     for number in range(rounds):
         gc.collect()
@@ -311,12 +285,12 @@ async def take_turns(drives: dict[str, Drive], handles: dict[str, Handle], *, ro
         for name in names[turn:] + names[:turn]:
             figures[name].append(await cpu_us(drives[name], block, handles.get(name)))
     for name, values in figures.items():
-        ratios = [value / bare for value, bare in zip(values, figures["bare"], strict=True)]
+        ratios = measured.ratios(name)
         low, high = quartiles(ratios)
         print(
-            f"   {name:42s} {statistics.median(values):7.1f} µs  least {min(values):7.1f}  "
+            f"   {name:46s} {statistics.median(values):7.1f} µs  least {min(values):7.1f}  "
             f"{statistics.median(ratios):5.2f}× bare ({low:.2f}–{high:.2f}), "
-            f"least {min(values) / min(figures['bare']):.2f}×"
+            f"least {min(values) / min(figures[BARE]):.2f}×"
         )
 
 
@@ -389,7 +363,7 @@ def server_cpu_us(kind: str, folder: Path, requests: int) -> float:
             server.wait(10)
 
 
-def in_a_server(*, rounds: int, requests: int) -> None:
+def in_a_server(*, rounds: int, requests: int) -> Measured:
     print(f"\n== uvicorn in its own process, {requests} requests a round, {rounds} rounds")
     folder = Path(tempfile.mkdtemp(prefix="overhead-"))
     kinds = ("bare", "access", "ours")
@@ -397,92 +371,70 @@ def in_a_server(*, rounds: int, requests: int) -> None:
     for number in range(rounds):
         for kind in kinds[number % 3 :] + kinds[: number % 3]:
             figures[kind].append(server_cpu_us(kind, folder, requests))
-    names = {"bare": "no log at all", "access": "uvicorn's access log", "ours": "ours, everything on"}
-    for kind, values in figures.items():
-        ratio = statistics.median(value / bare for value, bare in zip(values, figures["bare"], strict=True))
-        print(f"   {names[kind]:42s} {statistics.median(values):7.1f} µs a request  {ratio:5.2f}×")
     shutil.rmtree(folder)
+    names = {"bare": BARE, "access": "uvicorn's access log", "ours": "ours, everything on"}
+    measured = Measured(ours={names["ours"]}, figures={names[kind]: figures[kind] for kind in kinds})
+    for name, values in measured.figures.items():
+        ratio = statistics.median(measured.ratios(name))
+        print(f"   {name:46s} {statistics.median(values):7.1f} µs a request  {ratio:5.2f}×")
+    return measured
 
 
-# ---- answering
+COMPARISONS = {
+    "monitoring_overhead": "a request, called directly, async route",
+    "monitoring_overhead_query": "a request with one SQLite query, called directly, sync route",
+    "monitoring_overhead_uvicorn": "a request through uvicorn's protocol, async route",
+    "monitoring_overhead_server": "a request to a uvicorn process, async route",
+}
 
 
-def scrape(*, routes: int = 30, workers: int = 4, seconds: int = 60) -> None:
-    """Time `/api/metrics` over many routes and workers, as it is asked every few seconds."""
-    folder = Path(tempfile.mkdtemp(prefix="overhead-"))
-    monitors = [Monitor(Settings(log_dir=folder), []) for _ in range(workers)]
-    for monitor in monitors:
-        monitor.store()
-    api = Api(monitors[0])
-    times: list[float] = []
-    for second in range(seconds):
-        for monitor in monitors:
-            for route in range(routes):
-                for status in (200, 200, 200, 404):
-                    monitor.hub.recorder.request(
-                        Observation(
-                            time_s=time.time(),
-                            request_id="x",
-                            method="GET",
-                            route=f"/route/{route}",
-                            path="/",
-                            status=status,
-                            duration_s=0.001 * (1 + (second * 37 + route) % 100),
-                            database_time_s=0.0005,
-                            queries=1,
-                            pool_wait_s=0.0,
-                            client=None,
-                            agent=None,
-                            exception=None,
-                            bytes_out=0,
-                        ),
-                        [],
-                        [0.0001],
-                    )
-            monitor.flush()
-        start = time.perf_counter()
-        api.metrics_answer(View()).model_dump_json()
-        times.append((time.perf_counter() - start) * 1e3)
-    print(f"\n== /api/metrics, {routes} routes, {workers} workers, asked every second")
-    print(f"   median {statistics.median(times):.1f} ms, worst {max(times):.1f} ms")
-    for monitor in monitors:
-        monitor.close()
-    shutil.rmtree(folder)
-
-
-def environment() -> None:
-    model = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
+def keep(name: str, measured: Measured, *, rounds: int, arguments: str) -> None:
+    """Store a comparison for `benchmarks.plots`."""
+    comparison = Comparison(
+        name=name,
+        title=COMPARISONS[name],
+        quantity="CPU time, rounds' quartiles",
+        unit="µs",
+        baseline=BARE,
+        smaller_is_better=True,
+        rounds=rounds,
+        rows=measured.rows(),
+        command=f"python -m benchmarks.monitoring.overhead {arguments}",
+        measured_utc=now_utc(),
+        environment=environment(
+            **{package: metadata.version(package) for package in ("fastapi", "starlette", "sqlalchemy", "uvicorn")}
         ),
-        "unknown CPU",
     )
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("fastapi", "starlette", "sqlalchemy"))
-    print(f"{platform.python_implementation()} {platform.python_version()}, {versions}")
-    print(f"{model}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
+    print(f"   kept as {store(comparison).name}")
+
+
+def run(comparison: str, *, rounds: int, block: int) -> Measured:
+    """Make one of the comparisons."""
+    if comparison == "monitoring_overhead_server":
+        return in_a_server(rounds=max(3, rounds // 6), requests=8000)
+    if comparison == "monitoring_overhead_uvicorn":
+        loops: Any = asyncio
+        if importlib.util.find_spec("uvloop"):
+            loops = importlib.import_module("uvloop")
+        with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
+            return runner.run(driven_by_uvicorn(rounds=rounds, block=block))
+    query = comparison == "monitoring_overhead_query"
+    return asyncio.run(in_process(rounds=rounds, block=block, database=query, threaded=query))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--block", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=40, help="turns of each contender [≥ 2]")
+    parser.add_argument("--block", type=int, default=1000, help="requests a turn")
     parser.add_argument("--server", action="store_true", help="also measure a real server")
-    parser.add_argument("--scrape", action="store_true", help="also time /api/metrics")
+    parser.add_argument("--store", action="store_true", help="keep the results in benchmarks/results")
     asked = parser.parse_args()
-    environment()
-    for database, threaded in ((False, False), (False, True), (True, True)):
-        asyncio.run(in_process(rounds=asked.rounds, block=asked.block, database=database, threaded=threaded))
-    loops: Any = asyncio
-    if importlib.util.find_spec("uvloop"):
-        loops = importlib.import_module("uvloop")
-    with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
-        runner.run(driven_by_uvicorn(rounds=asked.rounds, block=asked.block))
-    if asked.server:
-        in_a_server(rounds=5, requests=8000)
-    if asked.scrape:
-        scrape()
+    print(", ".join(f"{name} {value}" for name, value in environment().items()), f"load {os.getloadavg()[0]:.1f}")
+    for name in COMPARISONS:
+        if name != "monitoring_overhead_server" or asked.server:
+            measured = run(name, rounds=asked.rounds, block=asked.block)
+            if asked.store:
+                keep(name, measured, rounds=asked.rounds, arguments=f"--rounds {asked.rounds} --store")
 
 
 if __name__ == "__main__":

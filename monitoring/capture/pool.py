@@ -91,7 +91,7 @@ class PoolCapture:
         self._second = int(hub.wall_s())
         self._rollup = PoolRollup()
         self._base: type[Pool] | None = None
-        self._listening: list[tuple[str, Any]] = []
+        self._listening: list[tuple[Pool, str, Any]] = []
         self._pinging: set[int] = set()
         """Threads whose connections are pings, not the service's."""
 
@@ -116,10 +116,10 @@ class PoolCapture:
         if self._base is not None:
             self.engine.pool.__class__ = self._base
             self._base = None
-        for name, listener in self._listening:
-            # A pool made by dispose() may not have inherited it.
-            if event.contains(self.engine.pool, name, listener):
-                event.remove(self.engine.pool, name, listener)
+        for pool, name, listener in self._listening:
+            # From the pool that it was put on: SQLAlchemy takes it off those that dispose() made of it, too.
+            if event.contains(pool, name, listener):
+                event.remove(pool, name, listener)
         self._listening.clear()
 
     def ping(self) -> None:
@@ -145,8 +145,9 @@ class PoolCapture:
             self._pinging.discard(threading.get_ident())
 
     def _listen(self, name: str, listener: Any) -> None:
-        event.listen(self.engine.pool, name, listener)
-        self._listening.append((name, listener))
+        pool = self.engine.pool
+        event.listen(pool, name, listener)
+        self._listening.append((pool, name, listener))
 
     def reset_after_fork(self) -> None:
         """Begin anew in a child process: who held what is the parent's affair."""

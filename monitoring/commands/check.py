@@ -1,6 +1,9 @@
 """
 Go through the daily or the weekly checklist: each item with its figure, its limit and pass, warn, fail or unknown.
 
+With --database-url the weekly list also asks `harness indexes`, where the harness is installed, to explain every
+statement of the query log.
+
 The daily list looks at the last 24 hours, the weekly one at the last seven days and the seven before them.
 
 Examples:
@@ -54,8 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     # Imported only now: --help stays instant.
     from monitoring.checklist import HOURS, check, document
     from monitoring.errors import UsageError, explain
+    from monitoring.logfiles import QUERY_LOG
     from monitoring.report import make_report
     from monitoring.reports.arguments import limits_from, places_from, window_from
+    from monitoring.reports.audit import audit_indexes, with_audit
     from monitoring.reports.forms import as_json
     from monitoring.reports.indexes import look_at_indexes
     from monitoring.reports.progress import ProgressBar
@@ -78,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.database_url is not None:
         statements = [] if report.now is None else [one.statement for one in report.now.statements or ()]
         indexes = look_at_indexes(arguments.database_url, statements)
+        query_log = places.logs / QUERY_LOG if places.logs is not None else None
+        indexes = with_audit(indexes, audit_indexes(arguments.database_url, query_log))
     checklist = check(report, arguments.period, limits=limits, indexes=indexes)
     sys.stdout.write(as_json(checklist) if arguments.json else render(document(checklist, version=version())))
     return checklist.exit_code

@@ -274,9 +274,15 @@ def test_a_pool_that_cannot_be_changed_is_watched_by_its_events(
     pool = pool_of(client)
     assert (pool["checked_out"], pool["hold"]["count"], pool["wait"]["max_ms"]) == (0, 4, 0.0)
     assert pool["hold"]["max_ms"] == pytest.approx(31_000)
+    # dispose() makes a new pool, which is watched too, and given back as well.
+    engine.dispose()
+    with engine.connect():
+        assert capture.state().checked_out == 1
+    engine.dispose()
     uninstrument(handle)
     with engine.connect():
         assert capture.state().checked_out == 0
+    assert not any(engine.pool.dispatch.checkout)
     engine.dispose()
 
 
@@ -309,9 +315,14 @@ def test_a_dialect_that_cannot_be_changed_is_watched_by_events(
     ] == [(one.statement, one.many, one.request_id) for one in found]
     assert found[2].rows == 2
     assert all(one.slow for one in found)
+    with engine.connect() as connection, pytest.raises(OperationalError):
+        connection.execute(text("SELECT * FROM nothing"))
+    settle(handle)
+    failed = found.pop()
+    assert ("SELECT * FROM nothing", "OperationalError", None) == (failed.statement, failed.error, failed.rows)
     [one] = client.get("/api/metrics").json()["endpoints"]
     assert (one["queries_per_request"], one["query_time"]["count"]) == (1.0, 1)
-    assert client.get("/api/metrics").json()["statements"]["count"] == 3
+    assert client.get("/api/metrics").json()["statements"]["count"] == 4
     uninstrument(handle)
     with engine.connect() as connection:
         connection.execute(SELECT)

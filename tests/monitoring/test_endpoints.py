@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from monitoring import Handle, Settings
@@ -219,3 +220,26 @@ def test_server_timing(engine: Engine, install: Install, settings: Settings) -> 
     handler_ms, database_ms, pool_ms = (float(part.split("=")[1]) for part in parts)
     assert handler_ms > database_ms > 0
     assert pool_ms > 0
+
+
+def test_openapi_tells_of_every_status(install: Install, settings: Settings) -> None:
+    """What is answered beside 200 is documented; 401 only where a token is asked for."""
+    app, locked = FastAPI(), FastAPI()
+    install(app, None, settings)
+    install(locked, None, settings.model_copy(update={"token": SecretStr("x"), "service": "other"}))
+
+    def statuses(one: FastAPI) -> dict[str, list[str]]:
+        return {path: sorted(item["get"]["responses"]) for path, item in one.openapi()["paths"].items()}
+
+    open_ones = {
+        "/api/health": ["200", "503"],
+        "/api/health/ready": ["200", "503"],
+        "/api/health/live": ["200"],
+        "/api/metrics": ["200", "400", "503"],
+        "/api/metrics/pending-deployments": ["200", "400", "503"],
+        "/api/metrics/prometheus": ["200", "501", "503"],
+    }
+    assert open_ones == statuses(app)
+    assert {
+        path: found if path.endswith("live") else sorted([*found, "401"]) for path, found in open_ones.items()
+    } == statuses(locked)

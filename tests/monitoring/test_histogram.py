@@ -78,3 +78,23 @@ def test_stored_forms_that_are_wrong() -> None:
         Histogram.from_json({**good, "sub_buckets": 32})
     with pytest.raises(ValueError, match="histogram: torn, counts add up to 2, not 3"):
         Histogram.from_json({**good, "n": 3})
+
+
+anything = st.floats(-1.0, 2.0**21) | st.floats(2.0**-22, 1e-3) | st.integers(-21, 21).map(lambda e: 2.0**e)
+
+
+@given(st.lists(anything, max_size=40))
+def test_recording_many_is_recording_each(durations_s: list[float]) -> None:
+    many = Histogram()
+    many.record_many(durations_s)
+    assert Histogram.of(durations_s) == many
+
+
+@pytest.mark.parametrize("n", [1, 10])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_one_of_many_that_is_not_finite(n: int, bad: float) -> None:
+    """Nothing is counted then."""
+    histogram = Histogram()
+    with pytest.raises(ValueError, match="duration: not finite, got"):
+        histogram.record_many([1.0] * n + [bad])
+    assert histogram == Histogram()

@@ -180,3 +180,46 @@ def test_what_could_not_be_stored_comes_back_bounded() -> None:
     recorder.request(observation(time_s=4.0), [], [])
     assert recorder.put_back(taken, keep=2) == 3
     assert [(3, 1), (4, 2)] == [(second, slot.routes["GET", "/a"].n) for second, slot in recorder.take()]
+
+
+def test_unknown_methods_do_not_pass_the_limit_of_routes() -> None:
+    slot = Slot(LIMITS)
+    for n in range(20):
+        slot.route("BREW", f"/r{n}")
+    assert len(slot.routes) == LIMITS.routes + 1
+    assert slot.route("BREW", "/r0") is slot.routes[OVERFLOW, "/r0"]
+    assert slot.route("BREW", "/new") is slot.routes[OVERFLOW, OVERFLOW]
+
+
+def test_one_that_cannot_be_counted_costs_no_other() -> None:
+    """Whatever an application answers with, its neighbours of the same second and route are counted, once each."""
+    recorder = Recorder(clock=FakeClock(), limits=LIMITS, slow_query_s=0.1, n_plus_one_queries=10)
+    faults: list[Exception] = []
+    several = [
+        observation(),
+        observation(status="200"),
+        observation(duration_s=float("nan")),
+        observation(time_s=float("inf")),
+        observation(status=500, agent="a"),
+        observation(route="/b"),
+    ]
+    recorder.requests(several, faults.append)
+    [(_, slot)] = recorder.take()
+    assert {("GET", "/a"): 2, ("GET", "/b"): 1} == {key: one.n for key, one in slot.routes.items()}
+    assert slot.routes["GET", "/a"].response.n == 2
+    assert (slot.routes["GET", "/a"].server_errors, slot.agents["a"].n) == (1, 1)
+    assert len(faults) == 3
+
+
+@given(st.lists(observations, max_size=30))
+def test_counting_many_is_counting_each(several: list[Observation]) -> None:
+    """Requests counted in one go give the figures that one after the other would."""
+    together, apart = (
+        Recorder(clock=FakeClock(), limits=Limits(), slow_query_s=0.1, n_plus_one_queries=2) for _ in range(2)
+    )
+    together.requests(several, pytest.fail)
+    for one in several:
+        apart.request(one, [], [])
+    assert [(second, view(slot)) for second, slot in together.take()] == [
+        (second, view(slot)) for second, slot in apart.take()
+    ]

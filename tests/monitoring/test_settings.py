@@ -226,3 +226,31 @@ def test_the_documented_table_is_true() -> None:
     found = re.search(r"\| Variable \| Default .*?(?=\n\n)", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     assert found.group(0) == settings_table()
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("MONITORING_LOG_DIRS", "MONITORING_LOG_DIR"),
+        ("MONITORING_LOG_MAXBYTES", "MONITORING_LOG_MAX_BYTES"),
+        ("monitoring_slow_query", "MONITORING_SLOW_QUERY_S"),
+    ],
+)
+def test_a_mistyped_variable_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variable: str, meant: str
+) -> None:
+    """What looks like a setting and is none is said, with the one that may be meant."""
+    monkeypatch.setenv(variable, "5")
+    Settings.load()
+    assert caplog.messages == [
+        f"monitoring: there is no setting '{variable}', it is left aside; is '{meant}' meant?"
+    ]
+
+
+def test_variables_of_others_are_not_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MONITORING_HOST", "a")
+    monkeypatch.setenv("MONITORING_LOG_BACKUPS", "3")
+    Settings.load()
+    assert caplog.messages == []

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import contextvars
 import gc
+import re
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -590,3 +593,51 @@ def test_a_scope_without_headers(install: Install) -> None:
     settle(handle)
     assert [(204, "<unmatched>")] == [(one.status, one.route) for one in found]
     assert [name for name, _ in sent[0]["headers"]] == [b"x-request-id"]
+
+
+def test_nothing_of_a_request_outlives_it(install: Install) -> None:
+    """A context copied while it ran (a server's idle timer, a task in the background) does not keep its scope."""
+
+    class Held(dict[str, Any]):
+        """A scope that can be referred to weakly."""
+
+    app = FastAPI()
+    kept: list[contextvars.Context] = []
+
+    @app.get("/")
+    async def keep() -> None:
+        kept.append(contextvars.copy_context())
+
+    client, handle = install(app)
+    client.get("/")
+    kept.clear()
+    scope = Held(type="http", method="GET", path="/", query_string=b"", headers=[], root_path="")
+    gone = weakref.ref(scope)
+
+    async def call(scope: Held) -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            pass
+
+        await app(scope, receive, send)
+
+    asyncio.run(call(scope))
+    del scope
+    gc.collect()
+    assert len(kept) == 1
+    assert gone() is None
+    settle(handle)
+
+
+def test_request_ids_are_many_and_different(install: Install) -> None:
+    """24 small hexadecimal digits each, over several runs of the counter."""
+    _, handle = install(FastAPI())
+    assert handle.monitor is not None
+    hub = handle.monitor.hub
+    ids = [hub.new_id() for _ in range(2000)]
+    hub.begin_anew()
+    ids += [hub.new_id() for _ in range(2000)]
+    assert len(set(ids)) == 4000
+    assert all(re.fullmatch("[0-9a-f]{24}", one) for one in ids)

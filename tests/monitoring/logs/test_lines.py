@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from monitoring.logs.lines import (
     FORMS,
     MAX_CHARACTERS,
+    Form,
     LogLine,
     as_json,
     as_text,
     format_log,
+    format_queries,
     format_query,
     format_request,
+    format_requests,
     instant,
 )
 from tests.monitoring.logs.builders import NOON_S, query, request
@@ -205,3 +208,21 @@ def test_an_instant_before_the_epoch_keeps_its_micros() -> None:
 def test_a_time_no_calendar_has_is_refused(time_s: float) -> None:
     with pytest.raises(ValueError, match=r"time: out of range, got -?1e\+18, need the years 1 to 9999"):
         instant(time_s)
+
+
+@pytest.mark.parametrize("form", [as_json, as_text])
+def test_many_lines_are_the_single_ones(form: Form) -> None:
+    """Over two seconds, with what has to be escaped among them, and none at all."""
+    several = [
+        request(time_s=1000.0 + n / 3, path=path, agent=agent, status=status)
+        for n, (path, agent, status) in enumerate(
+            [("/a", None, 200), ("/\u2028\n", "x y", 404), ("/\udcff", "é", 500), ("/b" * 9000, "c" * 17000, 200)]
+        )
+    ]
+    for few in ([], several[:1], several):
+        together = format_requests(few, slow_s=0.5, form=form)
+        assert together == b"".join(format_request(one, slow_s=0.5, form=form) + b"\n" for one in few)
+    statements = [query(time_s=1000.0 + n, statement=text) for n, text in enumerate(("SELECT 1", "SELECT '\x7f'"))]
+    assert format_queries(statements, form=form) == b"".join(
+        format_query(one, form=form) + b"\n" for one in statements
+    )

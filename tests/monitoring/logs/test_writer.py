@@ -477,3 +477,29 @@ def test_a_disk_that_really_fills_up(make: Callable[..., RotatingWriter], tmp_pa
         assert errors[1] == b"read-only\n"
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_blocks_of_lines(make: Callable[..., RotatingWriter], tmp_path: Path) -> None:
+    """Lines handed in together stand in the file beside those that came one by one."""
+    writer = make()
+    assert writer.submit_block(b"", 0)
+    assert writer.submit(b"single")
+    assert writer.submit_block(b"one\ntwo\n", 2)
+    assert writer.flush()
+    assert sorted((tmp_path / "a.log").read_bytes().splitlines()) == [b"one", b"single", b"two"]
+
+
+def test_a_block_that_does_not_fit_is_cut(make: Callable[..., RotatingWriter], tmp_path: Path) -> None:
+    """The first lines that fit are kept, the others counted, however small the queue."""
+    gate = Gate()
+    writer = make(queue_lines=4, monotonic=gate)
+    writer.submit(b"first")
+    assert gate.reached.wait(TIMEOUT_S)  # it is being written, and waits in no queue
+    assert writer.submit_block(b"1\n2\n3\n", 3)
+    assert not writer.submit_block(b"4\n5\n6\n", 3)
+    assert not writer.submit_block(b"7\n", 1)
+    assert not writer.submit(b"8")
+    assert writer.dropped == 4
+    gate.open()
+    assert writer.flush(TIMEOUT_S)
+    assert (tmp_path / "a.log").read_bytes() == b"first\n1\n2\n3\n4\n"
