@@ -38,6 +38,9 @@ MOST_POINTS = 2000
 AUTOCORRELATED_ABOVE = 0.3
 """Autocorrelation at lag one from which on it is told."""
 
+_CONFIRMED = 0.25
+"""A change is confirmed at so much of the level at which it is told: its p-value has to be four times as small."""
+
 _LEAST_SPREAD = 10
 """Runs that a spread needs on either side of a change of it."""
 
@@ -222,7 +225,7 @@ def _step(
     degrees = max(1, after.end - before.start - 2)
     margin = t_quantile(0.975, degrees) * error
     old, new = _value(searched, shift[0]), _value(searched, shift[1])
-    sure = after.end - after.start >= LEAST_SEGMENT and p_value <= levels.level / 2
+    sure = after.end - earliest >= LEAST_SEGMENT and p_value <= _CONFIRMED * levels.level
     return Change(
         index=after.start,
         kind=ChangeKind.STEP,
@@ -250,7 +253,7 @@ def _drifts(levels: Levels) -> list[Change]:
         runs = leaf.end - leaf.start - 1
         start, end = drift.intercept, drift.intercept + runs * drift.slope
         old, new = _value(searched, start), _value(searched, end)
-        sure = runs >= 2 * LEAST_SEGMENT and leaf.drift_p_value <= levels.level / 2
+        sure = runs >= 2 * LEAST_SEGMENT and leaf.drift_p_value <= _CONFIRMED * levels.level
         changes.append(
             Change(
                 index=leaf.start,

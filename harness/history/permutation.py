@@ -36,6 +36,15 @@ _TAIL = 0.1
 """Share of the shuffles that the tail is fitted to."""
 
 _MOST_CORRELATION = 0.95
+_BIAS = 2.0
+"""
+How many times the bias of ρ about a fixed level is made up for.
+
+The level fitted here is a step where the values like it best, which takes more of ρ away. By simulation: with 2,
+AR(1) noise with ρ = 0.5 is told as a change in 8 % of series of 30 runs and in 5 % of 100; with 1, in 9 % and 5
+%.
+"""
+
 _NO_NOISE = 1e-9
 """Share of the variance that a step leaves when nothing but rounding is left."""
 
@@ -83,8 +92,8 @@ def split_test(values: Floats, *, least_before: int, least_after: int) -> SplitT
     weights = _weights(n, least_before, least_after) / scale
     curve = np.abs(np.cumsum(centred)[least_before - 1 : n - least_after] * weights)
     index = least_before + int(curve.argmax())
-    lag1 = _lag1(centred, index)
-    shrunk = float(curve.max()) * math.sqrt((1 - lag1) / (1 + lag1))
+    lag1 = _lag1(centred, values, index)
+    shrunk = _shrunk(float(curve.max()), n, lag1)
     p_value = _p_value(centred.astype(np.float32), shrunk, weights.astype(np.float32), least_before)
     return SplitTest(index=index, p_value=p_value, lag1=lag1)
 
@@ -147,7 +156,20 @@ def _extrapolated(maxima: NDArray[np.float32], observed: float) -> float:
     return (len(squares) - first) / len(squares) * float(np.exp(-max(0.0, observed**2 - threshold) / mean_excess))
 
 
-def _lag1(centred: Floats, index: int) -> float:
+def _shrunk(statistic: float, n: int, lag1: float) -> float:
+    """
+    Take from the CUSUM what correlation takes from the precision of a mean.
+
+    The CUSUM is measured in the spread of all values, the shift's own part included. Correlation widens the
+    error beside what is left about the step, so the statistic is brought to that scale (Student's), shrunk, and
+    brought back.
+    """
+    left = max(n - statistic**2, 1e-9)
+    student = statistic**2 * (n - 2) / left * (1 - lag1) / (1 + lag1)
+    return math.sqrt(n * student / (n - 2 + student))
+
+
+def _lag1(centred: Floats, values: Floats, index: int) -> float:
     """Return the autocorrelation at lag one about the better of a step and a line, 0..`_MOST_CORRELATION`."""
     n = len(centred)
     step = centred.copy()
@@ -159,9 +181,9 @@ def _lag1(centred: Floats, index: int) -> float:
     if residuals @ residuals <= _NO_NOISE * (centred @ centred):
         return 0.0
     raw = float(residuals[1:] @ residuals[:-1]) / float(residuals @ residuals)
-    # Estimated about a fitted level, ρ comes out too small by about (1 + 4ρ) / n.
-    about_level = raw + (1 + 4 * max(raw, 0.0)) / n
-    of_neighbours = _lag1_of_differences(centred)
+    # Estimated about a level, ρ comes out too small by about (1 + 4ρ) / n.
+    about_level = raw + _BIAS * (1 + 4 * max(raw, 0.0)) / n
+    of_neighbours = _lag1_of_differences(values)
     # Several steps look like correlation to the first estimate, and not to the second, which is the noisier one.
     lag1 = of_neighbours if about_level - of_neighbours > 2 / math.sqrt(n) else about_level
     return min(_MOST_CORRELATION, max(0.0, lag1))
@@ -177,6 +199,7 @@ def _lag1_of_differences(values: Floats) -> float:
     spreads = []
     for lag in (1, 2):
         gaps = np.abs(values[lag:] - values[:-lag])
-        most = 3 * MAD_TO_SIGMA * float(np.median(gaps))
-        spreads.append(float((np.minimum(gaps, most) ** 2).mean()))
+        # A gap across a step is no noise, and there are twice as many of them at lag two: they are left out.
+        usual = gaps[gaps <= 3 * MAD_TO_SIGMA * float(np.median(gaps))]
+        spreads.append(float((usual**2).mean()))
     return spreads[1] / spreads[0] - 1 if spreads[0] > 0 else 0.0
