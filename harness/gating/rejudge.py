@@ -9,7 +9,7 @@ from harness.conclude import Conclusion, conclude, draw, take_up
 from harness.errors import HarnessError
 from harness.gatefiles import choose_gates
 from harness.model import SCHEMA_VERSION, Reading, RunState
-from harness.rundir import RunDirectory, read_result
+from harness.rundir import RunDirectory, encode, read_result, write_atomically
 
 
 def rejudge(
@@ -61,8 +61,11 @@ def rejudge(
         directory, run=taken.run, reading=reading, warnings=warnings, gates=gates, written=written
     )
     conclusion = with_baseline(conclusion, directory, history, written=written)
-    told = tuple(dict.fromkeys(conclusion.result.warnings))
-    return replace(conclusion, result=replace(conclusion.result, warnings=told))
+    # What the samples tell was warned of before, and is told again.
+    result = replace(conclusion.result, warnings=tuple(dict.fromkeys(conclusion.result.warnings)))
+    if written:
+        write_atomically(directory.result, encode(result))
+    return replace(conclusion, result=result)
 
 
 def redraw(conclusion: Conclusion, path: Path) -> HarnessError | None:

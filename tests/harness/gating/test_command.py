@@ -1,0 +1,198 @@
+"""`harness gate` as a user calls it: exit codes, what is written and what stays, and every mistake in one line."""
+
+import json
+import os
+import random
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from harness.cli import main
+from harness.model import Status
+from harness.rundir import RunDirectory, encode, read_result
+from tests.harness.gating.files import entry, write
+from tests.harness.judge.support import header, poll
+from tests.harness.results import run_of
+
+AGENTS, INTERVAL_S, WARMUP_S, RUN_TIME_S = 50, 10.0, 10.0, 70.0
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run's folder as it is before its verdict: 300 judged polls of about 20 ms, and no word of the target's."""
+    rng = random.Random(3)
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    directory.run.write_bytes(encode(run_of(ended_s=RUN_TIME_S)))
+    polls = [
+        poll(agent, (agent + 0.5) / AGENTS * INTERVAL_S + turn * INTERVAL_S, rng.uniform(0.018, 0.022))
+        for turn in range(int(RUN_TIME_S / INTERVAL_S))
+        for agent in range(AGENTS)
+    ]
+    ordered = sorted(polls, key=lambda sample: sample.start_s)
+    lines = [encode(header()), *map(encode, ordered)]
+    directory.samples.write_bytes(b"".join(line + b"\n" for line in lines))
+    return directory.path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("gate", "code"),
+    [
+        ("p(99) < 30ms", 0),
+        ("p(99) < 10ms", 3),
+        ("p(99.9) < 30ms", 4),
+        ("p(99.9) < 30ms, on_inconclusive pass", 0),
+        ("query_time p(95) < 30ms, optional", 4),
+    ],
+)
+def test_a_stored_run_is_judged_by_the_gates_that_are_named(
+    run: Path, gate: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(run)
+    assert code == main(["gate", str(run), "--no-default-gates", "--gate", gate])
+    assert before == files(run)
+    assert "report:" not in capsys.readouterr().out
+
+
+def test_write_keeps_the_new_verdict_and_a_second_time_changes_nothing(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["gate", str(run), "--no-default-gates", "--gate", "p(99) < 10ms", "--write"]
+    assert 3 == main(asked)
+    assert f"report: {run / 'report.html'}" in capsys.readouterr().out
+    stored = read_result(RunDirectory(run))
+    assert Status.FAIL is stored.verdict.status
+    assert "command line (1 gate)" == stored.gates_from
+    assert 3 == main(asked)
+    assert stored == read_result(RunDirectory(run))
+    assert 3 == main(["report", str(run)])
+    assert 0 == main(["gate", str(run), "--no-default-gates", "--gate", "p(99) < 30ms"])
+    assert stored == read_result(RunDirectory(run))
+
+
+def test_a_gate_file_and_the_outputs(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gates = tmp_path / "strict.toml"
+    gates.write_text('[gates]\nfast = "p(99) < 10ms"\nfine = "p(50) < 30ms"\n')
+    junit = tmp_path / "junit.xml"
+    assert 3 == main(["gate", str(run), "--gates", str(gates), "--junit", str(junit), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert {"fast": "FAIL", "fine": "PASS"} == {
+        f["gate"]["name"]: f["status"] for f in told["verdict"]["findings"]
+    }
+    cases = [case.get("name") for case in ElementTree.parse(junit).iter("testcase")]
+    assert ["fast", "fine"] == cases
+
+
+def test_a_verdict_is_printed_even_where_an_output_fails_later(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "junit.xml"
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    assert 1 == main(["gate", str(run), "--no-default-gates", "--gate", "p(99) < 30ms", "--junit", str(target)])
+    captured = capsys.readouterr()
+    assert "PASS" in captured.out
+    assert "can't be written" in captured.err
+    assert 1 == captured.err.count("\n")
+
+
+def test_benchmarks_have_their_own_verdict_json_and_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "new.json", entry(), entry("test_slow", data=[0.02] * 100))
+    asked = ["gate", "--benchmark-json", str(path)]
+    assert 0 == main([*asked, "--gate", "test_poll: p(95) < 5ms"])
+    assert "1 of 1 gate held, on 2 benchmarks." in " ".join(capsys.readouterr().out.split())
+    assert 3 == main([*asked, "--gate", "p(95) < 5ms", "--json"])
+    assert "FAIL" == json.loads(capsys.readouterr().out)["verdict"]["status"]
+    assert 5 == main([*asked, "--gate", "test_pool: p(95) < 5ms"])
+    assert "did you mean 'test_poll'" in " ".join(capsys.readouterr().out.split())
+    old = write(tmp_path / "old.json", entry(), entry("test_gone"))
+    assert 5 == main([*asked, "--baseline-json", str(old)])
+    same = write(tmp_path / "same.json", entry())
+    assert 4 == main([*asked, "--baseline-json", str(same)])
+    assert "Nothing was judged" in capsys.readouterr().out
+
+
+def test_the_outputs_of_benchmarks(tmp_path: Path) -> None:
+    path = write(tmp_path / "new.json", entry())
+    out = {name: tmp_path / name for name in ("j.xml", "c.md", "b.json", "b.svg")}
+    flags = zip(("--junit", "--markdown", "--github-benchmark", "--badge"), out.values(), strict=True)
+    named = [word for flag, file in flags for word in (flag, str(file))]
+    assert 0 == main(["gate", "--benchmark-json", str(path), "--gate", "p(95) < 5ms", *named])
+    assert out["c.md"].read_text().startswith("<!-- harness: benchmarks -->\n## PASS: benchmarks")
+    (figure,) = json.loads(out["b.json"].read_text())
+    assert ("benchmark_time p95 benchmarks/test_it.py::test_poll", 1.0) == (figure["name"], figure["value"])
+
+
+def test_what_gates_can_be_about_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["gate", "--metrics"])
+    assert any(line.startswith("response_time  ") for line in capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        ([], 2, "command 'gate': nothing to judge, need either RUN_DIR or --benchmark-json FILE"),
+        (
+            ["r", "--benchmark-json", "b"],
+            2,
+            "command 'gate': a run and a file of benchmarks, need either RUN_DIR or",
+        ),
+        (
+            ["r", "--baseline-json", "b"],
+            2,
+            "option '--baseline-json': is for --benchmark-json; try harness compare",
+        ),
+        (["--benchmark-json", "b", "--write"], 2, "option '--write': is for a run's folder; try --json > FILE"),
+        (["--benchmark-json", "b"], 2, "option '--benchmark-json': no gate: the specification has none for bench"),
+        (
+            ["--benchmark-json", "b", "--gate", "x: p(50) vs baseline < +10%"],
+            2,
+            "option '--gate': a gate 'vs baseline' and nothing to compare with; try --baseline-json FILE",
+        ),
+        (["--benchmark-json", "b", "--gate", "p(50) < 1ms"], 1, "benchmark file 'b': can't be read: No such file"),
+        (["nowhere"], 1, "file 'nowhere/run.json': can't be read: No such file or directory"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    arguments: list[str],
+    code: int,
+    text: str,
+    *,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert code == main(["gate", *arguments])
+    captured = capsys.readouterr()
+    assert ("", 1) == (captured.out, captured.err.count("\n"))
+    assert captured.err.startswith(f"harness: {text}"), captured.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("run.json", b"", "not a Run record"),
+        ("run.json", b'{"schema_version": 99}', "written by a newer version of the harness, got schema 99"),
+        ("run.json", b"[]", "not a Run record"),
+        ("result.json", b'{"schema', "not a Result record"),
+        ("evidence.json", b"NaN", "not a Reading record"),
+        ("samples.jsonl", b"", "not a SampleHeader record"),
+        ("samples.jsonl", b"\x00\xff", "not a SampleHeader record"),
+    ],
+)
+def test_a_corrupt_folder_is_no_pass_and_no_traceback(
+    run: Path, name: str, content: bytes, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / name).write_bytes(content)
+    assert 1 == main(["gate", str(run), "--no-default-gates", "--gate", "p(99) < 30ms"])
+    captured = capsys.readouterr()
+    assert "" == captured.out
+    assert text in captured.err
+    assert 1 == captured.err.count("\n")
