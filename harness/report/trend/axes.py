@@ -302,7 +302,10 @@ def _length(span_s: float) -> str:
     return f"{span_s:.0f} seconds without a run"
 
 
-_STEPS_S = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400, 14 * 86400)
+_STEPS_S = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
+    *(3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400, 14 * 86400),
+)
 _STEPS_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
 
 
@@ -316,12 +319,9 @@ def time_ticks(first_s: float, last_s: float, most: int) -> list[tuple[float, st
         most: ticks that have room, at least 2.
     """
     span = last_s - first_s
-    if span < 120:
-        step = max(1, math.ceil(span / most))
-        return [(at, _clock(at, "%H:%M:%S")) for at in _multiples(first_s, last_s, step)]
     for step in _STEPS_S:
         if span / step <= most:
-            shape = "%m-%d %H:%M" if step < 86400 else "%Y-%m-%d"
+            shape = "%H:%M:%S" if step < 60 else "%m-%d %H:%M" if step < 86400 else "%Y-%m-%d"
             origin = 4 * 86400 if step >= 7 * 86400 else 0  # weeks begin on Mondays
             ticks = _multiples(first_s - origin, last_s - origin, step)
             return [(at + origin, _clock(at + origin, shape)) for at in ticks]

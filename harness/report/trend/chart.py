@@ -219,7 +219,7 @@ def _shown_values(members: Sequence[SeriesTrend]) -> list[float]:
     """
     Return what has to be seen: all points but outliers that would press the rest flat, and limits that are near.
 
-    An outlier or an interval further out than the whole range of the other points is cut off at the edge.
+    An outlier or an interval further out than one and a half times the range of the other points is cut off.
     """
     shown: list[float] = []
     far: list[float] = []
@@ -231,7 +231,7 @@ def _shown_values(members: Sequence[SeriesTrend]) -> list[float]:
         far += [bound for p in judged.series.points for bound in (p.low, p.high) if bound is not None]
         far += [bound for s in judged.segments for bound in (s.low, s.high) if bound is not None]
     low, high = min(shown), max(shown)
-    reach = max(high - low, 0.05 * abs(high))
+    reach = max(1.5 * (high - low), 0.1 * abs(high))
     shown += [
         value
         for value in far

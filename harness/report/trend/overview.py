@@ -107,7 +107,13 @@ def _last(group: Group, up: ValueAxis, right: float) -> Iterator[Item]:
     last = series.points[-1].value
     y = min(max(up.at(last), up.top + 4), up.bottom - 4)
     yield Label(
-        cut(value_of(last, series.unit), 58, 11.5, bold=True), right + 6, y, "start", "ink", 11.5, bold=True
+        cut(value_of(last, series.unit), CELL_WIDTH - right - 8, 11.5, bold=True),
+        right + 6,
+        y,
+        "start",
+        "ink",
+        11.5,
+        bold=True,
     )
 
 

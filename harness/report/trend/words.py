@@ -16,7 +16,7 @@ from harness.history_model import (
 )
 from harness.model import Interval, Status
 from harness.report.words import counted, ended, names, plain, value_text
-from harness.units import format_duration, format_ratio
+from harness.units import format_duration, format_number, format_ratio
 
 _METRICS = {
     "response_time": "Response time",
@@ -33,32 +33,32 @@ _METRICS = {
 
 
 def value_of(value: float | None, unit: str) -> str:
-    """Write a value of a series: as everywhere, and durations below a microsecond in nanoseconds."""
-    if unit == "s" and value is not None and 0 < abs(value) < 1e-6:
-        return f"{value * 1e9:.3g} ns"
-    if unit == "s" and value is not None and value < 0:
-        return f"−{format_duration(-value)}"
-    if unit in {"count", "bytes"} and value is not None and abs(value) >= 1000:
-        return _large(value, " bytes" if unit == "bytes" else "")
-    if unit == "count":
-        return value_text(value, "").strip()
-    if unit == "index":
-        return "?" if value is None else f"{value:.3g}"
+    """Write a value of a series: as everywhere, and what the units of other tools bring besides."""
+    if value is None:
+        return "?"
+    if unit == "s":
+        return _duration(value)
+    if unit == "bytes":
+        size, name = next((one for one in _BYTES if abs(value) >= one[0]), _BYTES[-1])
+        return f"{format_number(value / size)} {name}"
+    if unit in {"count", "index"}:
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
     return value_text(value, unit)
+
+
+def _duration(value_s: float) -> str:
+    if 0 < abs(value_s) < 1e-6:
+        return f"{value_s * 1e9:.3g} ns"
+    return format_duration(value_s) if value_s >= 0 else f"−{format_duration(-value_s)}"
+
+
+_BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
+_NEEDLESS = re.compile(r"\.0+(?=\D|$)|(?<=\.\d)0+(?=\D|$)")
 
 
 def limit_of(limit: float, unit: str) -> str:
     """Write a limit of a series without needless zeros."""
     return _NEEDLESS.sub("", value_of(limit, unit))
-
-
-_NEEDLESS = re.compile(r"\.0+(?=\D|$)|(?<=\.\d)0+(?=\D|$)")
-
-
-def _large(value: float, ending: str) -> str:
-    if float(value).is_integer() and abs(value) < 1e7:
-        return f"{value:,.0f}{ending}"
-    return f"{value:.4g}{ending}"
 
 
 def metric_text(metric: str) -> str:
