@@ -21,6 +21,7 @@ from pathlib import Path
 import harness
 from harness.backend.queries import pending_statement
 from harness.backend.seed import progress_bar, seed
+from harness.comparison.against import with_baseline
 from harness.conclude import conclude, draw, write_gates
 from harness.credentials import TOKEN_VARIABLE, Access
 from harness.database import describe_database
@@ -145,6 +146,7 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
             # The target is stopped before the report is drawn: drawing takes a core for seconds.
             stack.close()
             conclusion = conclude(directory, run=run, reading=reading)
+            conclusion = with_baseline(conclusion, directory, options.history)
             drawing_fault = None
             if drawn:
                 drawing_fault = draw(conclusion, directory, run_context(conclusion, options.history))
