@@ -57,9 +57,9 @@ def columns_from(response_time_s: Floats) -> Columns:
     )
 
 
-def evidence_from(columns: Columns) -> Evidence:
-    """Return the evidence of a run that holds nothing but these polls."""
-    header = SampleHeader(
+def header() -> SampleHeader:
+    """Return the header of a simulated run."""
+    return SampleHeader(
         schema_version=1,
         origin_utc="2026-11-23T00:00:00Z",
         host="http://127.0.0.1",
@@ -69,9 +69,13 @@ def evidence_from(columns: Columns) -> Evidence:
         seed=0,
         phase_model="uniform",
     )
+
+
+def evidence_from(columns: Columns) -> Evidence:
+    """Return the evidence of a run that holds nothing but these polls."""
     summary = summarise(
         columns,
-        header=header,
+        header=header(),
         window_start_s=0.0,
         window_end_s=len(columns) * INTERVAL_S / AGENTS,
         intended=len(columns),

@@ -23,13 +23,14 @@ def test_it_writes_the_targets_and_refuses_to_overwrite(tmp_path, monkeypatch, c
 
 
 @pytest.mark.parametrize(
-    ("out", "code", "said"),
+    ("out", "expected"),
     [
-        (".", 2, "is a folder; try --out with the name of a file"),
-        ("none/gates.toml", 1, "can't be written: No such file or directory"),
+        (".", (2, "is a folder; try --out with the name of a file")),
+        ("none/gates.toml", (1, "can't be written: No such file or directory")),
     ],
 )
-def test_where_it_can_not_write_it_says_why(tmp_path, monkeypatch, capsys, out, code, said):
+def test_where_it_can_not_write_it_says_why(tmp_path, monkeypatch, capsys, out, expected):
     monkeypatch.chdir(tmp_path)
+    code, said = expected
     assert code == main(["init", "--out", out])
     assert said in capsys.readouterr().err
