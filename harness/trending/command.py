@@ -43,10 +43,12 @@ def add_trend_arguments(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
     parser.set_defaults(trend_action=_run_trend)
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
+    # An option that is left out after the action must not undo the one before it: hence no defaults there.
     accept = actions.add_parser(
         "accept",
         help="say that a change is wanted: the series starts anew at a run",
         description="Say that a change is wanted: it fails nothing more, and the series starts anew at the run.",
+        argument_default=argparse.SUPPRESS,
     )
     accept.add_argument("series", metavar="SERIES", help="name of the series, * for any text")
     accept.add_argument("--run", required=True, metavar="ID", help="first run after the change")
@@ -54,18 +56,20 @@ def add_trend_arguments(parser: argparse.ArgumentParser) -> None:
         "--reason", required=True, metavar="TEXT", help="why it is wanted, for those who come later"
     )
     add_history_argument(accept)
-    # Suppressed, or its absence here would undo a --history given before the action.
-    accept.set_defaults(trend_action=_accept, history=argparse.SUPPRESS)
+    accept.set_defaults(trend_action=_accept)
     note = actions.add_parser(
         "note",
         help="note a release or an event; the charts show it",
         description="Note a release or an event; the charts show it.",
+        argument_default=argparse.SUPPRESS,
     )
     note.add_argument("text", metavar="TEXT", help="what, in a few words")
-    note.add_argument("--release", action="store_true", help="it is a release")
-    note.add_argument("--at", metavar="TIME", help="when, ISO 8601, UTC unless it says otherwise (default: now)")
+    note.add_argument("--release", action="store_true", default=False, help="it is a release")
+    note.add_argument(
+        "--at", metavar="TIME", default=None, help="when, ISO 8601, UTC unless it says otherwise (default: now)"
+    )
     add_history_argument(note)
-    note.set_defaults(trend_action=_note, history=argparse.SUPPRESS)
+    note.set_defaults(trend_action=_note)
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:

@@ -142,7 +142,7 @@ def tick_texts(ticks: Sequence[float], unit: str) -> list[str]:
     On an axis over many decades each tick takes the unit that fits it.
     """
     scales = _SCALES.get(unit, ((1.0, f" {unit}" if unit else ""),))
-    largest = max((abs(tick) for tick in ticks), default=1.0)
+    largest = max((abs(tick) for tick in ticks), default=0.0) or 1.0
     smallest = min((abs(tick) for tick in ticks if tick), default=1.0)
     if unit == "s" and largest >= 60 > smallest:
         scales = scales[2:]

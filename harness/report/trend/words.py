@@ -53,12 +53,12 @@ def _duration(value_s: float) -> str:
 
 
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
-_NEEDLESS = re.compile(r"\.0+(?=\D|$)|(?<=\.\d)0+(?=\D|$)")
+_TRAILING_ZEROS = re.compile(r"(\.\d*?)0+(?=\D|$)")
 
 
 def limit_of(limit: float, unit: str) -> str:
     """Write a limit of a series without needless zeros."""
-    return _NEEDLESS.sub("", value_of(limit, unit))
+    return _TRAILING_ZEROS.sub(lambda found: found.group(1).rstrip("."), value_of(limit, unit))
 
 
 def metric_text(metric: str) -> str:

@@ -1,0 +1,201 @@
+"""`harness trend` as a user calls it: what it prints, what it writes, how it ends."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.history.store import open_history
+from harness.history_model import Series
+from harness.trending.judging import judged_history
+from harness.trending.progress import DrawingProgress
+from tests.harness.trends import DAY_S, noisy, record_id, records_of, series_of_values
+
+NOW_S = datetime.now(UTC).timestamp()
+
+
+def recent(values: list[float], **other: object) -> Series:
+    """Return a series whose last run was an hour ago."""
+    times = [NOW_S - 3600.0 - (len(values) - 1 - i) * DAY_S for i in range(len(values))]
+    return series_of_values(values, times_s=times, **other)  # type: ignore[arg-type]
+
+
+def stepped(n: int = 40, *, at: int = 25, factor: float = 1.3) -> Series:
+    return recent([value * (factor if i >= at else 1.0) for i, value in enumerate(noisy(n, 0.01))])
+
+
+def keep(folder: Path, *series: Series) -> Path:
+    history = open_history(folder)
+    for record in records_of(*series):
+        history.add(record)
+    return folder
+
+
+@pytest.fixture
+def worse(tmp_path: Path) -> Path:
+    return keep(tmp_path / "history", stepped())
+
+
+def trend(*arguments: object) -> int:
+    return main(["trend", *map(str, arguments)])
+
+
+def test_a_regression_fails_only_when_asked_to(
+    worse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("--history", worse, "--out", tmp_path / "out", "--format", "html")
+    assert 0 == trend(*common)
+    assert 3 == trend(*common, "--fail-on-regression")
+    out = capsys.readouterr().out
+    assert "FAIL" in out
+    assert out.rstrip().endswith(f"page: {tmp_path}/out/trend.html")
+
+
+def test_accepting_the_change_ends_the_failure(
+    worse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("--history", worse, "--format", "none", "--fail-on-regression")
+    assert 3 == trend(*common)
+    record = stepped().points[25].record
+    assert 0 == trend("--history", worse, "accept", "*response_time p95", "--run", record, "--reason", "wanted")
+    told = capsys.readouterr().out
+    assert f"accepted for 1 series from {record} on, in {worse}:" in told
+    assert 0 == trend(*common)
+    assert "wanted" in capsys.readouterr().out
+
+
+def test_accepting_what_is_not_there_names_it(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 1 == trend("accept", "nothing", "--run", record_id(0), "--reason", "x", "--history", worse)
+    assert "series 'nothing': no series of this name has the run" in capsys.readouterr().err
+    assert 2 == trend("accept", "*", "--run", record_id(0), "--reason", " \n", "--history", worse)
+    assert "option '--reason': says nothing" in capsys.readouterr().err
+    assert () == open_history(worse).acceptances()
+
+
+def test_a_note_reaches_the_charts(worse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime.fromtimestamp(stepped().points[10].at_s, UTC)
+    assert 0 == trend("note", "v1.5.0", "--release", "--at", at.isoformat(), "--history", worse)
+    assert f"noted in {worse}: v1.5.0\n" == capsys.readouterr().out
+    trend("--history", worse, "--out", tmp_path / "out", "--format", "html")
+    assert "Release v1.5.0" in (tmp_path / "out" / "trend.html").read_text()
+    assert 2 == trend("note", "x", "--at", "teatime", "--history", worse)
+    assert "option '--at': no time, got 'teatime'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_too_few_runs_are_inconclusive_and_drawn_all_the_same(n: int, tmp_path: Path) -> None:
+    history = keep(tmp_path / "history", recent(noisy(n, 0.01)))
+    assert 4 == trend("--history", history, "--out", tmp_path / "out", "--format", "html", "--fail-on-regression")
+    assert (tmp_path / "out" / "trend.html").exists()
+
+
+def test_without_a_run_nothing_is_written_and_the_history_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "none"
+    assert 4 == trend("--history", missing, "--out", tmp_path / "out")
+    captured = capsys.readouterr()
+    assert f"history '{missing}': holds no figure that fits; try harness history list" in captured.err
+    assert "INCONCLUSIVE  There is no series to show." in captured.out
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_runs_without_a_value_are_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    history = open_history(tmp_path / "history")
+    for record in records_of(recent(noisy(12, 0.01))):
+        nothing = tuple(replace(metric, value=None, interval=None) for metric in record.metrics)
+        history.add(replace(record, metrics=nothing))
+    assert 4 == trend("--history", tmp_path / "history", "--format", "none")
+    assert "no figure that fits" in capsys.readouterr().err
+
+
+def test_only_what_is_asked_for_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    history = keep(
+        tmp_path / "h",
+        recent(noisy(20, 0.01)),
+        recent(noisy(20, 5.0), metric="capacity", quantile=0, unit="count"),
+    )
+
+    def shown(*arguments: object) -> dict[str, int]:
+        trend("--history", history, "--format", "none", "--json", *arguments)
+        told = json.loads(capsys.readouterr().out)
+        return {one["label"].rpartition("} ")[2]: len(one["points"]) for one in told["series"]}
+
+    assert {"capacity": 20, "response_time p95": 20} == shown()
+    assert {"capacity": 20} == shown("--metric", "cap*")
+    assert {"response_time p95": 7} == shown("--metric", "response_time", "--last", 7)
+    assert {} == shown("--subject", "elsewhere")
+    assert {} == shown("--environment", "other")
+    assert {} == shown("--branch", "other")
+    since = datetime.fromtimestamp(NOW_S - 5 * DAY_S, UTC).date()
+    assert 5 <= shown("--since", since)["capacity"] <= 6
+    assert {"capacity": 20, "response_time p95": 20} == shown("--scenario", "agent-*", "--order", "commit")
+
+
+def test_a_control_fails_nothing(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 4 == trend("--history", worse, "--format", "none", "--control", "*pending*", "--fail-on-regression")
+    assert "(control)" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_dated_folders_and_their_index(worse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        trend("--history", worse, "--out", tmp_path / "t", "--format", "html", "--dated", "--keep", 2)
+    assert f"page: {tmp_path}/t/index.html" in capsys.readouterr().out
+    assert 3 == len(list((tmp_path / "t").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--last", "0"), "option '--last': too small, got 0, need 1 or more"),
+        (("--keep", "0", "--dated"), "option '--keep': too small, got 0, need 1 or more"),
+        (("--keep", "3"), "option '--keep': keeps dated folders only; try --dated with it"),
+        (("--format", "none", "--format", "png"), "option '--format': none goes with no other format"),
+        (("--format", "none", "--dated"), "option '--dated': has nothing to write"),
+        (("--since", "soon"), "option '--since': no time, got 'soon', need ISO 8601 such as 2026-11-23T08:30:00Z"),
+        (("--history", " "), "option '--history': names nothing"),
+    ],
+)
+def test_options_that_cannot_work(
+    arguments: tuple[str, ...], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == trend(*arguments)
+    assert text in capsys.readouterr().err
+
+
+def test_what_fails_its_series_is_marked(worse: Path) -> None:
+    (judged,) = judged_history(open_history(worse)).series
+    assert [True] == [change.fails for change in judged.changes]
+
+
+class Terminal:
+    """A stream that says it is a terminal, and remembers."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> None:
+        self.written.append(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def test_progress_is_shown_after_two_seconds_and_leaves_no_trace() -> None:
+    stream, now = Terminal(), iter([0.0, 1.0, 2.5, 2.6, 3.0, 4.0])
+    with DrawingProgress(stream, clock=lambda: next(now)) as progress:  # type: ignore[arg-type]
+        for done in range(1, 5):
+            progress("charts", done, 1000)
+    assert ["\rdrawing charts: 2 of 1,000", "\rdrawing charts: 4 of 1,000", f"\r{' ' * 26}\r"] == stream.written
+
+
+def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with DrawingProgress(None) as progress:
+        progress("charts", 1, 1)
+    assert ("", "") == tuple(capsys.readouterr())
