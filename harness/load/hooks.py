@@ -31,13 +31,15 @@ from locust import events
 from locust.main import main
 from locust.runners import MasterRunner, WorkerRunner
 
+from harness.credentials import read_access
 from harness.errors import HarnessError, UsageError, explain
 from harness.load import distribution
-from harness.load.agents import FleetDispatcher, PollingAgent, adopt
+from harness.load.agents import FleetDispatcher, PollingAgent, RunnerPost, adopt
 from harness.load.behaviours import behaviour_for
 from harness.load.command import LoadOptions
 from harness.load.credentials import destination_of
 from harness.load.distribution import MasterRun, WorkerPart
+from harness.load.dry_run import as_text, dry_run
 from harness.load.options import STOP_TIMEOUT_UNSET_S, add_options, read_options
 from harness.load.plan import Plan, make_plan, make_schedule, prepare_directory, raise_file_limit
 from harness.load.run import LocalRun, Run
@@ -118,6 +120,9 @@ class Conductor:
         try:
             self._join_the_others()
             distribution.spell_paths(options)
+            if options.dry_run:
+                self._say_what_would_be_sent(options)
+                sys.exit(0)
             if environment.stop_timeout == STOP_TIMEOUT_UNSET_S:
                 environment.stop_timeout = options.request_timeout_s + _STOP_SLACK_S
             gevent.signal_handler(signal.SIGINT, self._on_sigint)
@@ -134,6 +139,22 @@ class Conductor:
             sys.exit(fault.exit_code)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED_CODE)
+
+    def _say_what_would_be_sent(self, parsed: Any) -> None:
+        options = read_options(
+            parsed,
+            host=self._environment.host,
+            agents=1 if parsed.num_users is None else parsed.num_users,
+            run_time_s=float(parsed.run_time) if parsed.run_time else None,
+            scenario=self._scenario,
+        )
+        access = read_access(
+            host=options.host,
+            header_env=options.header_env,
+            ca_file=options.ca_file,
+            insecure_token=options.insecure_token,
+        )
+        sys.stdout.write(f"{as_text(dry_run(options, access, attached=False))}\n\nnothing was sent\n")
 
     def test_start(self, environment: Any, **_: object) -> None:
         """Note the time; in the web UI, get ready for the run."""
@@ -272,7 +293,9 @@ class Conductor:
             if options.processes:
                 # Forked by a master that may be killed outright.
                 die_with_parent()
-            runner.register_message(distribution.CLOCK, lambda msg, **_: distribution.tell_time(msg, runner))
+            runner.register_message(
+                distribution.CLOCK, lambda msg, **_: distribution.tell_time(msg, RunnerPost(runner))
+            )
             runner.register_message(distribution.PLAN, self._take_part, concurrent=True)
             runner.register_message(distribution.END, self._take_end, concurrent=True)
         elif isinstance(runner, MasterRunner):
@@ -314,7 +337,7 @@ class Conductor:
         plan = make_plan(options, destination)
         if isinstance(runner, MasterRunner):
             directory = prepare_directory(options)
-            self._run = MasterRun(plan, directory, runner=runner, on_fault=self._on_fault)
+            self._run = MasterRun(plan, directory, post=RunnerPost(runner), on_fault=self._on_fault)
         else:
             plan = replace(plan, warnings=plan.warnings + self._allow_files(options, options.agents))
             self._run = LocalRun(
@@ -343,11 +366,11 @@ class Conductor:
                 Plan(options=options, schedule=make_schedule(options), shape=options.shape, agent_ids=ids),
                 destination=destination,
                 behaviour=behaviour_for(options, destination),
-                runner=self._environment.runner,
+                post=RunnerPost(self._environment.runner),
                 report=self._report,
             )
         except HarnessError as fault:
-            distribution.send_fault(self._environment.runner, fault)
+            distribution.send_fault(RunnerPost(self._environment.runner), fault)
             return
         self._run.begin()
         self._began.set()

@@ -96,7 +96,9 @@ class Peer(asyncio.Protocol):
         path = head.split(" ")[1]
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         target, options = self.target, self.target.options
-        if path == "/counts":
+        if options.token and path != "/counts" and headers.get("authorization") != f"Bearer {options.token}":
+            self.send("{}", status=401)
+        elif path == "/counts":
             self.send(json.dumps(self.counts()), closing=True)
         elif path.startswith("/api/agents?"):
             if options.agents is None:
@@ -188,6 +190,7 @@ def main() -> None:
     parser.add_argument("--exit-after", type=int, default=0)
     parser.add_argument("--fail-once", type=int, default=0, help="answer the poll of this number with 500")
     parser.add_argument("--certificate")
+    parser.add_argument("--token", help="401 for everybody without")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(parser.parse_args()))
 
