@@ -19,6 +19,8 @@ from monitoring.rollup import Limits, Slot
 from monitoring.store import ALIVE_S, SCHEMA_VERSION
 from monitoring.tiers import Held, plan
 
+QUIET_S = 300.0
+"""A shorter stretch without a request is not worth a word [s]."""
 _BUSY_TIMEOUT_S = 5.0
 _STATE = msgspec.msgpack.Decoder(WorkerState)
 
@@ -119,6 +121,35 @@ class StoredFigures:
             slot.merge_packed(content)
         except msgspec.MsgspecError:
             self.damaged += 1
+
+    def quiet(self, since_s: float, until_s: float) -> list[tuple[float, float]]:
+        """
+        Return the stretches of a window in which nothing was recorded, `QUIET_S` or longer, in order of time.
+
+        The service was down then, or nobody asked it for anything: the rollups don't tell which.
+
+        Args:
+            since_s: first instant [s since the epoch].
+            until_s: last one.
+        """
+        if self.first_s is None or self.last_s is None or not self._held:
+            return []
+        found: list[tuple[float, float]] = []
+        at_s, end_s = max(since_s, self.first_s), min(until_s, self.last_s)
+        with self._reporting():
+            for piece in plan(int(since_s), int(-(-until_s // 1)), self._held):
+                rows = self._db.execute(
+                    "SELECT DISTINCT start_s FROM slots WHERE width_s = ? AND start_s >= ? AND start_s < ?"
+                    " ORDER BY start_s",
+                    (piece.width_s, piece.start_s, piece.end_s),
+                )
+                for (start_s,) in rows:
+                    if start_s - at_s >= QUIET_S:
+                        found.append((at_s, float(start_s)))
+                    at_s = max(at_s, float(start_s + piece.width_s))
+        if end_s - at_s >= QUIET_S:
+            found.append((at_s, end_s))
+        return found
 
     def finest_s(self, since_s: float) -> int:
         """Return the width of the finest rollups that are still there from `since_s` [s since the epoch] on."""

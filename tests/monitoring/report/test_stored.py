@@ -145,3 +145,20 @@ def test_a_newer_store_is_refused(past: Make) -> None:
         f"got schema {SCHEMA_VERSION + 1}, need at most {SCHEMA_VERSION}; "
         "try the version that the service has installed"
     )
+
+
+def test_stretches_without_a_request(past: Make) -> None:
+    """Gaps of five minutes and more within what the store tells of, those at its ends too."""
+    service = past()
+    for start_s in (0, 1200, 1500):
+        for after_s in range(0, 60, 10):
+            service.poll(start_s + after_s + 1)
+    service.write(2000)
+    store = StoredFigures(service.store_path)
+    assert [(60, 1200), (1560, 2000)] == [
+        (round(since_s - NOON_S, -1), round(until_s - NOON_S, -1))
+        for since_s, until_s in store.quiet(NOON_S - 3600, NOON_S + 3600)
+    ]
+    assert [] == store.quiet(NOON_S, NOON_S + 60)
+    assert [] == store.quiet(NOON_S + 3600, NOON_S + 7200)
+    store.close()
