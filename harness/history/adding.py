@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from harness.errors import HarnessError
 from harness.history.importers import files_in, import_source
 from harness.history.importers.reading import CONTENT_KEY, NotThisFormatError, Source
@@ -139,13 +141,11 @@ def _records(path: Path, account: Added, read_run: ReadRun, told: Overrides) -> 
 
 
 def _is_result(content: bytes) -> bool:
-    head = content[:4000]
-    return (
-        head.lstrip().startswith(b"{")
-        and b'"schema_version"' in head
-        and b'"run"' in head
-        and b'"scenario"' in head
-    )
+    try:
+        keys = msgspec.json.decode(content, type=dict[str, msgspec.Raw]).keys()
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return False
+    return keys >= {"schema_version", "run", "summary", "verdict"}
 
 
 def _overridden(record: HistoryRecord, told: Overrides) -> HistoryRecord:

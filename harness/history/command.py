@@ -258,12 +258,12 @@ def _prune(parsed: argparse.Namespace, history: "History") -> int:
 def _retention(parsed: argparse.Namespace) -> "Retention":
     from harness.history.retention import Retention
 
+    if parsed.daily_for is not None and parsed.all_for is None:
+        raise UsageError(explain("option", "--daily-for", fault="thins what --all-for leaves", need="--all-for"))
     if parsed.keep is None and parsed.all_for is None:
         raise UsageError(explain("command", "prune", fault="says not what to keep", need="--keep or --all-for"))
     if parsed.keep is not None and parsed.keep < 1:
         raise UsageError(explain("option", "--keep", fault="keeps nothing", got=parsed.keep, need="1 or more"))
-    if parsed.daily_for is not None and parsed.all_for is None:
-        raise UsageError(explain("option", "--daily-for", fault="thins what --all-for leaves", need="--all-for"))
     for option, days in (("--all-for", parsed.all_for), ("--daily-for", parsed.daily_for)):
         if days is not None and not 0 <= days < 1e6:
             raise UsageError(explain("option", option, fault="no number of days", got=days, need="0 or more"))

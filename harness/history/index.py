@@ -157,6 +157,10 @@ def read_entry(folder: Path, path: str) -> Entry:
 def _opened(folder: Path) -> sqlite3.Connection:
     place = folder / INDEX
     place.mkdir(exist_ok=True)
+    for other in place.glob("records-*"):
+        if not other.name.startswith(_FILE):
+            # Of another version: whoever uses that makes its own again.
+            other.unlink(missing_ok=True)
     ignored = place / ".gitignore"
     if not ignored.exists():
         ignored.write_text("*\n", encoding="utf-8")
