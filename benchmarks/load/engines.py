@@ -99,7 +99,9 @@ def locust(
     if run_s is not None:
         command += ["-t", f"{run_s}s"]
     if ours:
-        command += ["--interval", f"{interval_s:g}s", "--agent-id-prefix", "agent-", "--no-verdict"]
+        # As patient as FastHttpUser is by default.
+        command += ["--interval", f"{interval_s:g}s", "--request-timeout", "60s"]
+        command += ["--agent-id-prefix", "agent-", "--no-verdict"]
         command += ["--samples-dir", str(folder / "samples")]
     with (folder / "locust.log").open("wb") as log:
         process = subprocess.Popen(

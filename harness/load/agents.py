@@ -7,14 +7,17 @@ the standard library.
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 import gevent.event
 from locust import User, task
 from locust.dispatch import UsersDispatcher
+from locust.exception import RPCError
 from locust.runners import LocalRunner, MasterRunner, Runner, WorkerRunner
 
 from harness.errors import HarnessError, explain
+from harness.load.distribution import UndeliveredError
 
 _log = logging.getLogger("pollgauge")
 
@@ -136,6 +139,35 @@ class FleetDispatcher(UsersDispatcher):
             target_user_count = self.fleet_size
         at_once = float(max(spawn_rate, target_user_count, 1))
         super().new_dispatch(target_user_count, at_once, user_classes)
+
+
+class RunnerPost:
+    """
+    Locust's own channel; see `harness.load.distribution.Post`.
+
+    Args:
+        runner: a master or a worker.
+    """
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+
+    @property
+    def clients(self) -> Mapping[str, Any]:
+        """See `Post`."""
+        clients: Mapping[str, Any] = self._runner.clients
+        return clients
+
+    def get_worker_index(self, client_id: str) -> int:
+        """See `Post`."""
+        return int(self._runner.get_worker_index(client_id))
+
+    def send_message(self, kind: str, data: dict[str, Any], client_id: str | None = None) -> None:
+        """See `Post`."""
+        try:
+            self._runner.send_message(kind, data, client_id)
+        except RPCError as fault:
+            raise UndeliveredError(str(fault)) from fault
 
 
 def adopt(environment: Any) -> None:

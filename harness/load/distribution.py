@@ -16,15 +16,14 @@ unsent, which is what they count as.
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 import gevent.event
 import msgspec
-from locust.exception import RPCError
 
 from harness.errors import ExitCode, HarnessError
 from harness.load.behaviour import Behaviour
@@ -60,6 +59,29 @@ _BACKLOG_BYTES = 1 << 25
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
+class UndeliveredError(Exception):
+    """A message that the channel does not take just now."""
+
+
+class Post(Protocol):
+    """Locust's channel, and on a master whom it reaches."""
+
+    @property
+    def clients(self) -> Mapping[str, Any]:
+        """Workers by their id; each has a ``state``."""
+
+    def get_worker_index(self, client_id: str) -> int:
+        """Return a worker's number, by the order in which they came."""
+
+    def send_message(self, kind: str, data: dict[str, Any], client_id: str | None = None) -> None:
+        """
+        Send a message: a master to a worker, a worker to its master.
+
+        Raises:
+            UndeliveredError: not just now.
+        """
+
+
 @dataclass(slots=True, kw_only=True)
 class _Worker:
     """One of several, as the master knows it."""
@@ -85,16 +107,16 @@ class MasterRun(RecordedRun):
     Args:
         plan: what to do.
         directory: where the files go.
-        runner: Locust's master.
+        post: reaches the workers.
         on_fault: called once, from a greenlet, when the run can't go on.
     """
 
     def __init__(
-        self, plan: Plan, directory: RunDirectory, *, runner: Any, on_fault: Callable[[HarnessError], None]
+        self, plan: Plan, directory: RunDirectory, *, post: Post, on_fault: Callable[[HarnessError], None]
     ) -> None:
         super().__init__(plan, directory)
         self._end_s = plan.options.run_time_s
-        self._runner = runner
+        self._post = post
         self._on_fault = on_fault
         self._clock_origin_s: float | None = None
         self._workers: dict[str, _Worker] = {}
@@ -134,9 +156,9 @@ class MasterRun(RecordedRun):
         """See `harness.load.run.Run`. Blocks for as long as comparing the clocks takes."""
         if self.running:
             return
-        clients = self._runner.clients
+        clients = self._post.clients
         names = [id_ for id_ in clients if clients[id_].state in {"ready", "spawning", "running"}]
-        names.sort(key=self._runner.get_worker_index)
+        names.sort(key=self._post.get_worker_index)
         for rank, id_ in enumerate(names):
             share = Share(rank=rank, of=len(names))
             self._workers[id_] = _Worker(
@@ -270,7 +292,7 @@ class MasterRun(RecordedRun):
     def _look_for_the_gone(self) -> None:
         """Note the workers that Locust no longer hears of, though they had not finished."""
         for worker in self._workers.values():
-            client = self._runner.clients.get(worker.client)
+            client = self._post.clients.get(worker.client)
             if worker.left or worker.gone or (client is not None and client.state != "missing"):
                 continue
             worker.gone = True
@@ -283,8 +305,8 @@ class MasterRun(RecordedRun):
 
     def _tell(self, worker: _Worker, kind: str, data: dict[str, Any]) -> None:
         try:
-            self._runner.send_message(kind, data, client_id=worker.client)
-        except RPCError as fault:
+            self._post.send_message(kind, data, client_id=worker.client)
+        except UndeliveredError as fault:
             _log.warning("worker %s can't be told: %s", worker.name, fault)
 
     def _report_fault(self) -> None:
@@ -301,7 +323,7 @@ class ChannelSink:
     A worker's way for its lines to the master: in batches, with a bounded backlog when none gets through.
 
     Args:
-        send: sends a message's kind and data; raises `RPCError` when the master does not take it just now.
+        send: sends a message's kind and data; raises `UndeliveredError` when the master does not take it just now.
     """
 
     def __init__(self, send: Callable[[str, dict[str, Any]], None]) -> None:
@@ -334,7 +356,7 @@ class ChannelSink:
                 end = end or buffer.find(b"\n") + 1
                 try:
                     self._send(LINES, {"file": file, "lines": bytes(buffer[:end])})
-                except RPCError:
+                except UndeliveredError:
                     # Kept for the next time.
                     return
                 del buffer[:end]
@@ -353,7 +375,7 @@ class WorkerPart:
         plan: makes the whole plan of the agents' ids and the run time.
         destination: where to.
         behaviour: what the scenario does besides.
-        runner: Locust's worker.
+        post: reaches the master.
         report: see `Fleet`.
     """
 
@@ -364,13 +386,13 @@ class WorkerPart:
         *,
         destination: Destination,
         behaviour: Behaviour,
-        runner: Any,
+        post: Post,
         report: Report,
     ) -> None:
         self.plan = plan
         self.directory = RunDirectory(Path())
-        self._runner = runner
-        self._sink = ChannelSink(runner.send_message)
+        self._post = post
+        self._sink = ChannelSink(post.send_message)
         self._said_left = False
         self._watch: gevent.Greenlet | None = None
         self._origin_s: float = data["origin_s"]
@@ -442,14 +464,14 @@ class WorkerPart:
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:
         try:
-            self._runner.send_message(kind, data)
-        except RPCError as fault:
+            self._post.send_message(kind, data)
+        except UndeliveredError as fault:
             _log.warning("the master can't be told: %s", fault)
 
 
-def tell_time(msg: Any, runner: Any) -> None:
+def tell_time(msg: Any, post: Post) -> None:
     """Answer the master's question what time it is."""
-    runner.send_message(CLOCK, {"sent_s": msg.data["sent_s"], "here_s": time.perf_counter(), "boot": boot_id()})
+    post.send_message(CLOCK, {"sent_s": msg.data["sent_s"], "here_s": time.perf_counter(), "boot": boot_id()})
 
 
 def boot_id() -> str:
@@ -475,9 +497,9 @@ class RemoteFaultError(HarnessError):
         self.exit_code = ExitCode(exit_code)
 
 
-def send_fault(runner: Any, fault: HarnessError) -> None:
+def send_fault(post: Post, fault: HarnessError) -> None:
     """Tell the master why a worker can't take part."""
-    runner.send_message(FAULT, {"text": str(fault), "exit_code": int(fault.exit_code)})
+    post.send_message(FAULT, {"text": str(fault), "exit_code": int(fault.exit_code)})
 
 
 def _nobody(fault: HarnessError) -> None:
