@@ -119,7 +119,7 @@ def test_a_wave_is_ordered_fetched_and_reported(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_target_that_goes_down_is_spared(tmp_path: Path) -> None:
-    """Planned for a minute, called off when every poll of ten seconds had failed: exit code 3, and why in a line."""
+    """Planned for a minute, called off when every poll of ten seconds had failed; exit code 3, one line why."""
     with polled_server("--agents", "5", "--status", "503") as server:
         done = locust(
             *(DEFAULT_SCENARIO, tmp_path / "run", "-u", "5", "-t", "60s", "--interval", "500ms"),
