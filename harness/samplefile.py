@@ -179,9 +179,16 @@ def _timings(rows: Sequence[SampleRow] | Sequence[Sample]) -> dict[str, NDArray[
     servers = list(map(attrgetter("server"), rows))
     if not any(servers):
         return {name: np.full(len(rows), np.nan) for name in _TIMINGS}
-    told = [server or _NO_TIMING for server in servers]
-    # An array made of a list turns None into NaN.
-    return {name: np.array(list(map(attrgetter(name), told)), dtype=np.float64) for name in _TIMINGS}
+    told = servers if all(servers) else [server or _NO_TIMING for server in servers]
+    return {name: _told(told, name) for name in _TIMINGS}
+
+
+def _told(servers: Sequence[Any], name: str) -> NDArray[np.float64]:
+    try:
+        return np.fromiter(map(attrgetter(name), servers), np.float64, len(servers))
+    except TypeError:
+        # An array made of a list turns None into NaN.
+        return np.array(list(map(attrgetter(name), servers)), dtype=np.float64)
 
 
 def _possible(part: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_] | None:

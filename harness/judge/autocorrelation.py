@@ -36,6 +36,9 @@ about 1 of 100 runs; without the threshold two of three independent runs would l
 """
 
 
+_DIRECT_LAGS = 16
+"""Lags that are worth taking one by one: the window of independent polls closes after five or six."""
+
 _FIRST_LAGS = 4096
 """Lags that are looked at first: nearly always enough, and half the work of looking at all."""
 
@@ -120,12 +123,31 @@ def time_at_limit(at_limit: float, levels: Iterable[Level], *, limit: float) -> 
 def _sums_in_window(exceeds: Bools, most_lags: int) -> Floats:
     """Return the sums of the first 1, 2 … W autocorrelations, W being Sokal's window, or the last lag there is."""
     n = len(exceeds)
+    first = _first_sums(exceeds, min(_DIRECT_LAGS, n - 1))
+    closed = _window_end(first)
+    if closed is not None:
+        return first[:closed]
     # Zeros behind the series keep its end from being correlated with its beginning.
     size = 1 << (n + most_lags - 1).bit_length()
     spectrum = np.fft.rfft(exceeds - np.mean(exceeds), size)
     covariance = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[: most_lags + 1]
     sums = np.asarray(np.cumsum(covariance[1:] / covariance[0]), dtype=np.float64)
-    wide_enough = np.flatnonzero(np.arange(1, most_lags + 1) >= _WINDOW_FACTOR * (1.0 + 2.0 * sums))
-    if len(wide_enough):
-        return sums[: int(wide_enough[0]) + 1]
+    closed = _window_end(sums)
+    if closed is not None:
+        return sums[:closed]
     return sums if most_lags == n - 1 else _sums_in_window(exceeds, n - 1)
+
+
+def _first_sums(exceeds: Bools, lags: int) -> Floats:
+    """Return the sums of the first autocorrelations, one product after the other: enough where memory is short."""
+    centred = exceeds - np.mean(exceeds)
+    variance = float(centred @ centred)
+    products = [float(centred[lag:] @ centred[:-lag]) for lag in range(1, lags + 1)]
+    return np.cumsum(np.array(products, dtype=np.float64) / variance)
+
+
+def _window_end(sums: Floats) -> int | None:
+    """Return how many lags Sokal's window holds; None where it reaches beyond these."""
+    lags = np.arange(1, len(sums) + 1)
+    wide_enough = np.flatnonzero(lags >= _WINDOW_FACTOR * (1.0 + 2.0 * sums))
+    return int(wide_enough[0]) + 1 if len(wide_enough) else None
