@@ -270,7 +270,9 @@ class _Reader:
         return self._builders.setdefault((method, name), ColumnsBuilder())
 
     def _whole_lines(self, block: bytes) -> Iterable[SampleRow]:
-        for line in block.splitlines():
+        for line in block.split(b"\n"):
+            if not line.strip():
+                continue
             try:
                 yield self._decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
