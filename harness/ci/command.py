@@ -30,6 +30,7 @@ def show_result(
     as_json: bool,
     report: Path | None,
     fault: HarnessError | None = None,
+    told: str | None = None,
 ) -> int:
     """
     Print a run's verdict and write the outputs.
@@ -39,6 +40,7 @@ def show_result(
         outputs: where it goes besides.
         as_json: whether the result is printed instead of tables.
         report: the page that was drawn; None when none was.
+        told: a line below the verdict; None for none.
         fault: what went wrong before this and keeps the command from being a success; said last.
 
     Returns:
@@ -59,6 +61,8 @@ def show_result(
             print(encode(result).decode())
             return
         print_verdict(result, Console())
+        if told is not None:
+            print(told)
         if report is not None:
             print(f"report: {report}")
 

@@ -96,7 +96,8 @@ def _gate_run(parsed: argparse.Namespace, outputs: OutputOptions) -> int:
     )
     fault = redraw(conclusion, parsed.run_dir) if parsed.write else None
     report = RunDirectory(parsed.run_dir).report if parsed.write and fault is None else None
-    return show_result(conclusion.result, outputs, as_json=parsed.json, report=report, fault=fault)
+    told = f"gates: {conclusion.result.gates_from}"
+    return show_result(conclusion.result, outputs, as_json=parsed.json, report=report, fault=fault, told=told)
 
 
 def _gate_benchmarks(parsed: argparse.Namespace, outputs: OutputOptions) -> int:

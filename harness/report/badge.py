@@ -9,115 +9,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from harness.model import Status
 from harness.report.judged import Judged, Outcome, outcome_of
+from harness.report.trend.scene import text_width
 from harness.report.words import names, plain
 
 _HEIGHT = 20
 _FONT_SIZE = 11
 _PADDING = 6
 _LONGEST = 40
-_FIRST = 32
-_WIDTHS = (
-    *(
-        318,
-        401,
-        460,
-        838,
-        636,
-        950,
-        780,
-        275,
-        390,
-        390,
-        500,
-        838,
-        318,
-        361,
-        318,
-        337,
-        636,
-        636,
-        636,
-        636,
-        636,
-        636,
-    ),
-    *(
-        636,
-        636,
-        636,
-        636,
-        337,
-        337,
-        838,
-        838,
-        838,
-        531,
-        1000,
-        684,
-        686,
-        698,
-        770,
-        632,
-        575,
-        775,
-        752,
-        295,
-        295,
-        656,
-    ),
-    *(
-        557,
-        863,
-        748,
-        787,
-        603,
-        787,
-        695,
-        635,
-        611,
-        732,
-        684,
-        989,
-        685,
-        611,
-        685,
-        390,
-        337,
-        390,
-        838,
-        500,
-        500,
-        613,
-    ),
-    *(
-        635,
-        550,
-        635,
-        615,
-        352,
-        635,
-        634,
-        278,
-        278,
-        579,
-        278,
-        974,
-        634,
-        612,
-        635,
-        635,
-        411,
-        521,
-        392,
-        634,
-        592,
-        818,
-    ),
-    *(592, 592, 525, 636, 337, 636, 838),
-)
-"""Advance widths of ASCII from the blank on in DejaVu Sans, in thousandths of the font size."""
-
-_OTHER_WIDTH = 1000
 _LABEL_COLOUR = "#4a4a4a"
 _COLOURS = {
     Status.PASS: "#1a7f37",
@@ -137,7 +35,7 @@ def render_badge(judged: Judged, *, label: str = "load gates") -> bytes:
         label: left half.
     """
     left, right = plain(label, longest=_LONGEST), plain(badge_text(judged), longest=_LONGEST)
-    left_text, right_text = text_width(left), text_width(right)
+    left_text, right_text = _width(left), _width(right)
     left_box, right_box = left_text + 2 * _PADDING, right_text + 2 * _PADDING
     width = left_box + right_box
     title = escape(f"{left}: {right}")
@@ -177,10 +75,6 @@ def badge_text(judged: Judged) -> str:
     )
 
 
-def text_width(text: str) -> int:
-    """Return the width of a text at the badge's font size [px]; what is not ASCII counts as wide."""
-    thousandths = sum(
-        _WIDTHS[ord(char) - _FIRST] if _FIRST <= ord(char) < _FIRST + len(_WIDTHS) else _OTHER_WIDTH
-        for char in text
-    )
-    return round(thousandths * _FONT_SIZE / 1000)
+def _width(text: str) -> int:
+    """Return the width of a text at the badge's font size [px]."""
+    return round(text_width(text, _FONT_SIZE))

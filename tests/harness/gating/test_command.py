@@ -56,7 +56,8 @@ def test_a_stored_run_is_judged_by_the_gates_that_are_named(
     before = files(run)
     assert code == main(["gate", str(run), "--no-default-gates", "--gate", gate])
     assert before == files(run)
-    assert "report:" not in capsys.readouterr().out
+    told = capsys.readouterr().out.splitlines()
+    assert "gates: command line (1 gate)" == told[-1]
 
 
 def test_write_keeps_the_new_verdict_and_a_second_time_changes_nothing(
