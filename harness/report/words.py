@@ -66,7 +66,9 @@ def value_text(value: float | None, unit: str) -> str:
         return f"{format_number(value)}/s"
     if unit == "index":
         return "served" if value >= 1 else "not served"
-    return f"{format_number(value)} {unit}"
+    bare = unit in {"count", "number"}
+    text = f"{value:,.0f}" if unit == "count" else format_number(value)
+    return text if bare else f"{text} {unit}"
 
 
 def limit_value_text(limit: float, unit: str) -> str:

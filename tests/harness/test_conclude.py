@@ -1,10 +1,15 @@
 """From stored samples to a stored result."""
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
-from harness.conclude import conclude_again, draw
-from harness.model import PENDING_ROUTE, SCHEMA_VERSION, Sample, SampleHeader
+import pytest
+
+from harness.conclude import conclude, conclude_again, draw, write_gates
+from harness.errors import HarnessError
+from harness.gatefiles import choose_gates
+from harness.model import PENDING_ROUTE, SCHEMA_VERSION, EarlyStop, Sample, SampleHeader, Status
 from harness.rundir import RunDirectory, encode, read_result
 
 SHARED = "http://127.0.0.1:8000/api/agents has 3 agents for 50 users: several users poll with the same id"
@@ -55,3 +60,61 @@ def test_samples_of_before_there_were_warnings_are_read(tmp_path: Path) -> None:
     directory = stored_run(tmp_path)
     directory.samples.write_bytes(directory.samples.read_bytes().replace(b',"warnings":[]', b""))
     assert 1 == len(conclude_again(tmp_path).result.warnings)
+
+
+def with_routes(folder: Path) -> RunDirectory:
+    """Add fifty requests of another route to a stored run."""
+    directory = stored_run(folder)
+    first = directory.samples.read_bytes().splitlines()[1]
+    other = first.replace(f'"{PENDING_ROUTE}"'.encode(), b'"/api/agents"').replace(b'"GET"', b'"POST"')
+    # The window of such a run ends where its last request begins.
+    last = first.replace(b'"start_s":0.1', b'"start_s":1.0').replace(b'"end_s":0.2', b'"end_s":1.1')
+    directory.samples.write_bytes(directory.samples.read_bytes() + (other + b"\n") * 50 + last + b"\n")
+    return directory
+
+
+def test_every_route_is_summarised_and_the_ungated_ones_are_named(tmp_path: Path) -> None:
+    result = conclude_again(with_routes(tmp_path).path).result
+    assert {"POST /api/agents": 50} == {route: summary.sent for route, summary in result.routes.items()}
+    assert ("POST /api/agents",) == result.verdict.coverage.ungated
+    assert (1, "the targets of the specification (8 gates)") == (result.summary.sent, result.gates_from)
+    assert result == read_result(RunDirectory(tmp_path))
+
+
+def test_a_run_that_was_killed_is_judged_by_the_gates_it_was_started_with(tmp_path: Path) -> None:
+    directory = with_routes(tmp_path)
+    gates = choose_gates(interval_s=10.0, texts=["POST /api/agents: p(95) < 200ms"], defaults=False)
+    write_gates(directory, gates)
+    result = conclude_again(tmp_path).result
+    assert ("command line (1 gate)", gates.gates) == (
+        result.gates_from,
+        tuple(finding.gate for finding in result.verdict.findings),
+    )
+    assert ("GET /api/deployments/pending/{agent_id}",) == result.verdict.coverage.ungated
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "not a GateSet record"),
+        (b'{"schema_version": 99, "gates": [], "source": "x"}', "written by a newer version of the harness"),
+    ],
+)
+def test_stored_gates_that_can_not_be_read_are_said(tmp_path: Path, content: bytes, said: str) -> None:
+    with_routes(tmp_path)
+    (tmp_path / "gates.json").write_bytes(content)
+    with pytest.raises(HarnessError, match=said):
+        conclude_again(tmp_path)
+
+
+def test_a_run_that_the_gates_ended_is_judged_up_to_what_they_decided_on(tmp_path: Path) -> None:
+    directory = with_routes(tmp_path)
+    run = conclude_again(tmp_path).result.run
+    stop = EarlyStop(status=Status.FAIL, gates=("p95",), judged_until_s=0.5, reason="The run was ended")
+    stopped = replace(run, stop=stop, ended_s=60.0, scenario=replace(run.scenario, run_time_s=60.0))
+    result = conclude(directory, run=stopped, reading=None).result
+    assert (0.0, 0.5) == (result.summary.window_start_s, result.summary.window_end_s)
+    assert "The run was ended." in result.warnings
+    found = {finding.gate.name: finding for finding in result.verdict.findings}
+    assert Status.FAIL is found["p95"].status
+    assert found["p95"].reason.startswith("The run was ended; 0 of 1 poll took 200 ms or longer")
