@@ -312,9 +312,7 @@ def print_correlated() -> None:
 
 def print_power() -> None:
     print("\nA step, noise 3 %, of 1,000 series each [%]\n")
-    print(
-        "| before | after | step | told | confirmed | run in the range | size in the interval | nothing else told |"
-    )
+    print("| before | after | step | told | confirmed | place in range | size in interval | nothing else told |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     cases = ((30, 2, 0.1), (30, 3, 0.1), (30, 5, 0.1), (60, 5, 0.1), (30, 30, 0.1), (30, 30, 0.05), (15, 15, 0.05))
     for before, after, size in cases:

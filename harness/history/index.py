@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -68,8 +69,7 @@ _decode_head = msgspec.msgpack.Decoder(HistoryRecord).decode
 _decode_figures = msgspec.msgpack.Decoder(list[Figure]).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What tells whether a file is the one that was read: size [bytes] and time of the last change [ns]."""
 
     size: int

@@ -165,7 +165,10 @@ def _figure_row(metric: Metric) -> tuple[str, ...]:
     interval = metric.interval
     bounds = ""
     if interval is not None:
-        bounds = f"{value_text(interval.low, metric.unit)} .. {value_text(interval.high, metric.unit)}"
+        # An end that the data can't bound: nothing is known of it.
+        ends = (interval.low, interval.high)
+        low, high = ("no bound" if end is None else value_text(end, metric.unit) for end in ends)
+        bounds = f"{low} .. {high}"
     return (
         " ".join(part for part in (metric.subject, metric.metric, quantile_text(metric.quantile)) if part),
         value_text(metric.value, metric.unit),

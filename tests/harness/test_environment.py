@@ -5,7 +5,14 @@ import platform
 import subprocess
 from pathlib import Path
 
-from harness.environment import describe_commit, describe_environment
+import pytest
+
+from harness.environment import (
+    describe_branch,
+    describe_commit,
+    describe_commit_time,
+    describe_environment,
+)
 from harness.rundir import encode
 
 
@@ -39,3 +46,27 @@ def test_a_commit_is_told_with_its_changes(tmp_path: Path) -> None:
     assert (commit, False) == describe_commit(tmp_path)
     (tmp_path / "a").write_text("2")
     assert (commit, True) == describe_commit(tmp_path)
+
+
+def test_the_branch_is_told_by_git_or_by_the_build_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME", "BRANCH_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GITHUB_REF_NAME", "topic")
+    assert None is describe_branch(tmp_path)
+    git(tmp_path, "init", "-b", "trunk")
+    git(tmp_path, "commit", "--allow-empty", "-m", "x")
+    assert "trunk" == describe_branch(tmp_path)
+    git(tmp_path, "checkout", "--detach")
+    assert "topic" == describe_branch(tmp_path)
+    monkeypatch.delenv("GITHUB_REF_NAME")
+    assert None is describe_branch(tmp_path)
+
+
+def test_a_commit_has_a_time_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "init")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-11-20T10:00:00+01:00")
+    git(tmp_path, "commit", "--allow-empty", "-m", "x")
+    commit, _ = describe_commit(tmp_path)
+    assert "2026-11-20T09:00:00Z" == describe_commit_time(tmp_path, commit or "")
+    assert None is describe_commit_time(tmp_path, "0123456789")
+    assert None is describe_commit_time(tmp_path, "--exec=x")
