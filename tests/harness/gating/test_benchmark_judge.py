@@ -80,6 +80,13 @@ def test_a_renamed_benchmark_is_found_even_where_every_gate_passes(tmp_path: Pat
     assert benchmarks_sentence(verdict).startswith("1 of 2 gates can't be judged: a benchmark or its values are ")
 
 
+def test_a_benchmark_that_the_latest_baseline_no_longer_holds_is_not_missed(tmp_path: Path) -> None:
+    before = [[entry("test_poll"), entry("test_retired")], [entry("test_poll")]]
+    assert ["PASS"] == statuses(judged(tmp_path, "p(95) < 5ms", entries=[entry("test_poll")], before=before))
+    reversed_order = judged(tmp_path, "p(95) < 5ms", entries=[entry("test_poll")], before=before[::-1])
+    assert ["PASS", "INVALID"] == statuses(reversed_order)
+
+
 def test_without_raw_data_nothing_is_judged_and_the_option_is_named(tmp_path: Path) -> None:
     verdict = judged(tmp_path, "max < 5ms", entries=[without_data(entry())])
     (finding,) = verdict.verdict.findings

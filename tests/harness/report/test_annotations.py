@@ -38,9 +38,12 @@ def test_more_than_ten_are_counted_in_the_tenth() -> None:
 def test_hostile_texts_stay_within_their_line() -> None:
     lines = render_annotations(nasty()).splitlines()
     assert 2 == len(lines)
+    # The name's own "%0A" must not come out as a line break.
+    assert '"%250A%2C @team%3A &' in lines[0]
+    assert '"%250A, @team: &' in lines[0].partition("::")[2].partition("::")[2]
     for line in lines:
         head, _, text = line[2:].partition("::")
-        assert "%0A" in text or "%250A" in text
+        assert "%250A" in text
         assert "," not in head
         assert ":" not in head
         assert "\x00" not in line
