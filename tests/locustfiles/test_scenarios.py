@@ -117,20 +117,6 @@ def test_a_wave_is_ordered_fetched_and_reported(tmp_path: Path) -> None:
     assert 20 == sent["POST", "/api/deployments/{deployment_id}/progress", None]
 
 
-@pytest.mark.slow
-def test_a_target_that_goes_down_is_spared(tmp_path: Path) -> None:
-    """Planned for a minute, called off when every poll of ten seconds had failed; exit code 3, one line why."""
-    with polled_server("--agents", "5", "--status", "503") as server:
-        done = locust(
-            *(DEFAULT_SCENARIO, tmp_path / "run", "-u", "5", "-t", "60s", "--interval", "500ms"),
-            *("--host", server.url),
-        )
-    assert 3 == done.returncode
-    assert "the run was called off, because the target is going down: " in done.stderr
-    assert "(http-503 " in done.stderr
-    assert max(sample.end_s for sample in samples(tmp_path / "run")) < 20.0
-
-
 def test_tls_is_verified_unless_the_authority_is_named(tmp_path: Path) -> None:
     with polled_server(
         "--agents", "2", "--certificate", str(CERTIFICATE), scheme="https", host="localhost"
