@@ -6,6 +6,7 @@ of freedom the distribution function is a finite sum.
 """
 
 import math
+from functools import lru_cache
 
 _MOST_DEGREES = 1000
 """From here on the normal law is within 0.1 % of the quantile, and the sum gets long."""
@@ -24,6 +25,7 @@ def t_cdf(t: float, degrees: int) -> float:
     return 0.5 + math.copysign(_between(abs(t), min(degrees, _MOST_DEGREES)) / 2, t)
 
 
+@lru_cache(maxsize=4096)
 def t_quantile(probability: float, degrees: int) -> float:
     """
     Return the t that is not exceeded with this probability.

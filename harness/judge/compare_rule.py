@@ -125,7 +125,8 @@ def signed(ratio: float | None) -> str:
     """Write a change with its sign: ``+8.2 %``, ``−3 %``; ``?`` for None."""
     if ratio is None:
         return "?"
-    return f"{'−' if ratio < 0 else '+'}{percent(abs(ratio))}"
+    size = f"{abs(ratio) * 100:,.0f} %" if abs(ratio) >= 10 else percent(abs(ratio))
+    return f"{'−' if ratio < 0 else '+'}{size}"
 
 
 def value_text(value: float | None, unit: str) -> str:
