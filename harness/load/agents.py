@@ -17,7 +17,7 @@ from locust.exception import RPCError
 from locust.runners import LocalRunner, MasterRunner, Runner, WorkerRunner
 
 from harness.errors import HarnessError, explain
-from harness.load.distribution import UndeliveredError
+from harness.load.distribution_channel import UndeliveredError
 
 _log = logging.getLogger("pollgauge")
 
@@ -143,7 +143,7 @@ class FleetDispatcher(UsersDispatcher):
 
 class RunnerPost:
     """
-    Locust's own channel; see `harness.load.distribution.Post`.
+    Locust's own channel; see `harness.load.distribution_channel.Post`.
 
     Args:
         runner: a master or a worker.

@@ -14,21 +14,18 @@ unsent, which is what they count as.
 """
 
 import logging
-import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 import gevent.event
 import msgspec
 
-from harness.errors import ExitCode, HarnessError
-from harness.load.behaviour import Behaviour
-from harness.load.credentials import Destination
-from harness.load.fleet import Fleet, Report, Share
+from harness.errors import HarnessError
+from harness.load.distribution_channel import CLOCK, END, PLAN, Post, RemoteFaultError, UndeliveredError, boot_id
+from harness.load.fleet import Share
 from harness.load.plan import Plan
 from harness.load.run import RecordedRun
 from harness.model import Sample
@@ -36,50 +33,14 @@ from harness.rundir import RunDirectory
 
 _log = logging.getLogger("pollgauge")
 
-CLOCK = "pollgauge-clock"
-PLAN = "pollgauge-plan"
-LINES = "pollgauge-lines"
-LEFT = "pollgauge-left"
-END = "pollgauge-end"
-FAULT = "pollgauge-fault"
-
 _LEAST_DELAY_S = 0.5
 _DELAY_S_PER_AGENT = 1e-5
 _CLOCK_ROUNDS = 5
 _CLOCK_TIMEOUT_S = 2.0
 _TOLERATED_UNCERTAINTY_S = 0.01
 _WATCH_EVERY_S = 0.5
-_SETTLE_S = 0.5
 _WORD_S = 0.1
 """How long a word to the workers may be on its way [s]."""
-_BATCH_BYTES = 1 << 19
-_BACKLOG_BYTES = 1 << 25
-"""What a worker keeps while the master does not take it: about a quarter of a million samples."""
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-class UndeliveredError(Exception):
-    """A message that the channel does not take just now."""
-
-
-class Post(Protocol):
-    """Locust's channel, and on a master whom it reaches."""
-
-    @property
-    def clients(self) -> Mapping[str, Any]:
-        """Workers by their id; each has a ``state``."""
-
-    def get_worker_index(self, client_id: str) -> int:
-        """Return a worker's number, by the order in which they came."""
-
-    def send_message(self, kind: str, data: dict[str, Any], client_id: str | None = None) -> None:
-        """
-        Send a message: a master to a worker, a worker to its master.
-
-        Raises:
-            UndeliveredError: not just now.
-        """
 
 
 @dataclass(slots=True, kw_only=True)
@@ -316,190 +277,6 @@ class MasterRun(RecordedRun):
     def _call_off(self, fault: HarnessError) -> None:
         on_fault, self._on_fault = self._on_fault, _nobody
         gevent.spawn(on_fault, fault)
-
-
-class ChannelSink:
-    """
-    A worker's way for its lines to the master: in batches, with a bounded backlog when none gets through.
-
-    Args:
-        send: sends a message's kind and data; raises `UndeliveredError` when the master does not take it just now.
-    """
-
-    def __init__(self, send: Callable[[str, dict[str, Any]], None]) -> None:
-        self._send = send
-        self._encoder = msgspec.json.Encoder()
-        self._buffers: dict[str, bytearray] = {}
-        self.lost = 0
-        """Lines given up because the backlog was full."""
-
-    @property
-    def fault(self) -> HarnessError | None:
-        """None: what can't be delivered is counted."""
-        return None
-
-    def append(self, file: str, record: object) -> None:
-        """See `harness.load.recording.Sink`."""
-        buffer = self._buffers.setdefault(file, bytearray())
-        if len(buffer) > _BACKLOG_BYTES:
-            self.lost += 1
-            return
-        self._encoder.encode_into(record, buffer, -1)
-        buffer += b"\n"
-
-    def flush(self) -> None:
-        """See `harness.load.recording.Sink`."""
-        for file, buffer in self._buffers.items():
-            while buffer:
-                end = len(buffer) if len(buffer) <= _BATCH_BYTES else buffer.rfind(b"\n", 0, _BATCH_BYTES) + 1
-                # A line longer than a batch goes by itself.
-                end = end or buffer.find(b"\n") + 1
-                try:
-                    self._send(LINES, {"file": file, "lines": bytes(buffer[:end])})
-                except UndeliveredError:
-                    # Kept for the next time.
-                    return
-                del buffer[:end]
-
-    def close(self) -> None:
-        """See `harness.load.recording.Sink`."""
-        self.flush()
-
-
-class WorkerPart:
-    """
-    A worker's part of a run.
-
-    Args:
-        data: the master's plan for it.
-        plan: makes the whole plan of the agents' ids and the run time.
-        destination: where to.
-        behaviour: what the scenario does besides.
-        post: reaches the master.
-        report: see `Fleet`.
-    """
-
-    def __init__(
-        self,
-        data: dict[str, Any],
-        plan: Plan,
-        *,
-        destination: Destination,
-        behaviour: Behaviour,
-        post: Post,
-        report: Report,
-    ) -> None:
-        self.plan = plan
-        self.directory = RunDirectory(Path())
-        self._post = post
-        self._sink = ChannelSink(post.send_message)
-        self._said_left = False
-        self._watch: gevent.Greenlet | None = None
-        self._origin_s: float = data["origin_s"]
-        self.fleet = Fleet(
-            plan,
-            destination=destination,
-            behaviour=behaviour,
-            sink=self._sink,
-            directory=self.directory,
-            share=Share(rank=data["rank"], of=data["of"], worker=data["worker"]),
-            report=report,
-            on_fault=self._tell_fault,
-        )
-
-    @property
-    def end_s(self) -> float | None:
-        """See `harness.load.run.Run`."""
-        return self.fleet.end_s
-
-    @property
-    def running(self) -> bool:
-        """See `harness.load.run.Run`."""
-        return self.fleet.running
-
-    @property
-    def is_done(self) -> bool:
-        """See `harness.load.run.Run`."""
-        return self.fleet.is_done
-
-    def now_s(self) -> float:
-        """See `harness.load.run.Run`."""
-        return self.fleet.now_s()
-
-    def begin(self) -> None:
-        """See `harness.load.run.Run`."""
-        self.fleet.begin(self._origin_s)
-        self._watch = gevent.spawn(self._leave_when_done)
-
-    def end_sending(self, grace_s: float, *, at_s: float | None = None) -> None:
-        """See `harness.load.run.Run`."""
-        self.fleet.end_sending(at_s)
-        if not self.is_done:
-            gevent.spawn_later(grace_s, self.finish)
-
-    def flush(self) -> None:
-        """See `harness.load.run.Run`."""
-        self.fleet.flush()
-
-    def finish(self) -> str | None:
-        """See `harness.load.run.Run`; the summary is the master's."""
-        self.fleet.finish()
-        self._say_left()
-        return None
-
-    def _leave_when_done(self) -> None:
-        self.fleet.wait_until_done()
-        # What a behaviour's own greenlets have just finished comes with it.
-        gevent.sleep(_SETTLE_S if self.fleet.has_behaviour else 0)
-        self.fleet.flush()
-        self._say_left()
-
-    def _say_left(self) -> None:
-        if not self._said_left:
-            self._said_left = True
-            self._send(LEFT, {"retries": self.fleet.retries, "lost": self._sink.lost})
-
-    def _tell_fault(self, fault: HarnessError) -> None:
-        self._send(FAULT, {"text": str(fault), "exit_code": int(fault.exit_code)})
-
-    def _send(self, kind: str, data: dict[str, Any]) -> None:
-        try:
-            self._post.send_message(kind, data)
-        except UndeliveredError as fault:
-            _log.warning("the master can't be told: %s", fault)
-
-
-def tell_time(msg: Any, post: Post) -> None:
-    """Answer the master's question what time it is."""
-    post.send_message(CLOCK, {"sent_s": msg.data["sent_s"], "here_s": time.perf_counter(), "boot": boot_id()})
-
-
-def boot_id() -> str:
-    """Return what tells this machine since it was started from all others; empty where the system has none."""
-    try:
-        return f"{socket.gethostname()}/{_BOOT_ID.read_text().strip()}"
-    except OSError:
-        return ""
-
-
-def spell_paths(parsed: Any) -> None:
-    """Turn the paths among Locust's options into text: it sends all of them to its workers, which takes text."""
-    for name, value in vars(parsed).items():
-        if isinstance(value, Path):
-            setattr(parsed, name, str(value))
-
-
-class RemoteFaultError(HarnessError):
-    """What kept a worker from going on."""
-
-    def __init__(self, text: str, exit_code: int) -> None:
-        super().__init__(text)
-        self.exit_code = ExitCode(exit_code)
-
-
-def send_fault(post: Post, fault: HarnessError) -> None:
-    """Tell the master why a worker can't take part."""
-    post.send_message(FAULT, {"text": str(fault), "exit_code": int(fault.exit_code)})
 
 
 def _nobody(fault: HarnessError) -> None:

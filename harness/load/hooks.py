@@ -33,12 +33,13 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from harness.credentials import read_access
 from harness.errors import HarnessError, UsageError, explain
-from harness.load import distribution
+from harness.load import distribution_channel as channel
 from harness.load.agents import FleetDispatcher, PollingAgent, RunnerPost, adopt
 from harness.load.behaviours import behaviour_for
 from harness.load.command import LoadOptions
 from harness.load.credentials import destination_of
-from harness.load.distribution import MasterRun, WorkerPart
+from harness.load.distribution import MasterRun
+from harness.load.distribution_worker import WorkerPart
 from harness.load.dry_run import as_text, dry_run
 from harness.load.options import STOP_TIMEOUT_UNSET_S, add_options, read_options
 from harness.load.plan import Plan, make_plan, make_schedule, prepare_directory, raise_file_limit
@@ -119,7 +120,7 @@ class Conductor:
         PollingAgent.station = self
         try:
             self._join_the_others()
-            distribution.spell_paths(options)
+            channel.spell_paths(options)
             if options.dry_run:
                 self._say_what_would_be_sent(options)
                 sys.exit(0)
@@ -293,11 +294,9 @@ class Conductor:
             if options.processes:
                 # Forked by a master that may be killed outright.
                 die_with_parent()
-            runner.register_message(
-                distribution.CLOCK, lambda msg, **_: distribution.tell_time(msg, RunnerPost(runner))
-            )
-            runner.register_message(distribution.PLAN, self._take_part, concurrent=True)
-            runner.register_message(distribution.END, self._take_end, concurrent=True)
+            runner.register_message(channel.CLOCK, lambda msg, **_: channel.tell_time(msg, RunnerPost(runner)))
+            runner.register_message(channel.PLAN, self._take_part, concurrent=True)
+            runner.register_message(channel.END, self._take_end, concurrent=True)
         elif isinstance(runner, MasterRunner):
             if scenario_kind(self._scenario).writes:
                 raise UsageError(
@@ -309,10 +308,10 @@ class Conductor:
                     )
                 )
             for kind, take in (
-                (distribution.CLOCK, MasterRun.take_clock),
-                (distribution.LINES, MasterRun.take_lines),
-                (distribution.LEFT, MasterRun.take_left),
-                (distribution.FAULT, MasterRun.take_fault),
+                (channel.CLOCK, MasterRun.take_clock),
+                (channel.LINES, MasterRun.take_lines),
+                (channel.LEFT, MasterRun.take_left),
+                (channel.FAULT, MasterRun.take_fault),
             ):
                 runner.register_message(kind, self._for_master(take))
 
@@ -370,7 +369,7 @@ class Conductor:
                 report=self._report,
             )
         except HarnessError as fault:
-            distribution.send_fault(RunnerPost(self._environment.runner), fault)
+            channel.send_fault(RunnerPost(self._environment.runner), fault)
             return
         self._run.begin()
         self._began.set()

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from harness.errors import ExitCode, HarnessError
-from harness.load import distribution
+from harness.load import distribution, distribution_channel
 from harness.load.command import LoadOptions
-from harness.load.distribution import ChannelSink, MasterRun, UndeliveredError, spell_paths
+from harness.load.distribution import MasterRun
+from harness.load.distribution_channel import CLOCK, END, PLAN, ChannelSink, UndeliveredError, spell_paths
 from harness.load.plan import Plan, make_schedule
 from harness.model import GeneratorTick
 from harness.rundir import RunDirectory, read_notes, read_samples, read_ticks
@@ -34,12 +35,12 @@ class Runner:
 
     def send_message(self, kind: str, data: dict[str, Any], client_id: str) -> None:
         self.sent.append((kind, client_id, data))
-        if kind == distribution.CLOCK and self.run is not None and self.clients[client_id].state == "ready":
+        if kind == CLOCK and self.run is not None and self.clients[client_id].state == "ready":
             here_s = time.perf_counter() + self.ahead_s[client_id]
             self.run.take_clock(told(client_id, sent_s=data["sent_s"], here_s=here_s, boot=self.boot))
 
     def plans(self) -> list[dict[str, Any]]:
-        return [data for kind, _, data in self.sent if kind == distribution.PLAN]
+        return [data for kind, _, data in self.sent if kind == PLAN]
 
 
 def told(client: str, **data: object) -> Any:
@@ -152,7 +153,7 @@ def test_it_is_over_when_every_worker_has_left_or_is_lost(tmp_path: Path) -> Non
     assert run.is_done, "a run that has not begun has nothing to wait for"
     run.begin()
     run.end_sending(1.0, at_s=0.0)
-    assert [kind for kind, _, _ in runner.sent].count(distribution.END) == 3
+    assert [kind for kind, _, _ in runner.sent].count(END) == 3
     assert not run.is_done
     run.take_left(told("a_1", retries=0, lost=0))
     runner.clients["b_2"].state = "missing"
@@ -201,7 +202,7 @@ class Channel:
 
 
 def test_lines_go_in_batches_of_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distribution, "_BATCH_BYTES", 1000)
+    monkeypatch.setattr(distribution_channel, "_BATCH_BYTES", 1000)
     channel = Channel()
     sink = ChannelSink(channel.send)
     for number in range(20):
@@ -217,7 +218,7 @@ def test_lines_go_in_batches_of_whole_lines(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_what_does_not_get_through_waits_and_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distribution, "_BACKLOG_BYTES", 1000)
+    monkeypatch.setattr(distribution_channel, "_BACKLOG_BYTES", 1000)
     channel = Channel()
     channel.open = False
     sink = ChannelSink(channel.send)
