@@ -116,6 +116,9 @@ def controlled(
         return plain(old, new)
     slope = math.fsum((x - x_mean) * (y - y_mean) for x, y in zip(x_old, old, strict=True)) / width
     squares = math.fsum((y - y_mean - slope * (x - x_mean)) ** 2 for x, y in zip(x_old, old, strict=True))
+    if squares <= 1e-24 * n_old:
+        # Nor does one that is the figure itself in other words: beside it there is no error to measure with.
+        return plain(old, new)
     spread = math.sqrt(squares / (n_old - 2))
     moved = slope * (x_now - x_mean)
     return Estimate(
