@@ -39,11 +39,19 @@ def loop_lateness_s(columns: Columns, ticks: Sequence[GeneratorTick]) -> Floats:
         columns: polls in any order.
         ticks: the generator's health, in any order; none means that nothing is known.
 
+    A sample does not tell which worker sent it, so with several of them it gets the benefit of the worst.
+
     Returns:
         Shape (n,), 0..end − start [s].
     """
-    if not ticks:
-        return np.zeros(len(columns))
+    lateness_s = np.zeros(len(columns))
+    for worker in {tick.worker for tick in ticks}:
+        own = [tick for tick in ticks if tick.worker == worker]
+        lateness_s = np.maximum(lateness_s, _lateness_of_worker_s(columns, own))
+    return lateness_s
+
+
+def _lateness_of_worker_s(columns: Columns, ticks: Sequence[GeneratorTick]) -> Floats:
     known = np.array(sorted((tick.t_s, max(tick.loop_lag_s, 0.0)) for tick in ticks))
     until_s = np.append(known[:, 0], np.inf)
     # Of the time after the last tick nothing is known.

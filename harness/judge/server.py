@@ -1,5 +1,6 @@
 """Gates on what the target says of itself, and on what its database says: statements, handler, pool, plans."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -99,6 +100,14 @@ def pool_use(gate: Gate, context: Context) -> Outcome:
 def index(gate: Gate, context: Context) -> Outcome:
     """Judge whether the database serves the statements that expect an index by searching it."""
     plans = [plan for plan in context.evidence.indexes if plan.expected_index == gate.subject]
+    if not plans and context.evidence.indexes:
+        known = sorted({plan.expected_index for plan in context.evidence.indexes})
+        near = difflib.get_close_matches(gate.subject, known, n=1)
+        reason = f"no statement that was explained is meant for {gate.subject}, only for {', '.join(known)}"
+        remedy = f"'index({near[0]})', if that was meant" if near else "an index that the specification names"
+        if gate.optional:
+            return NotJudged(reason=reason)
+        return nothing_observed(gate, reason, remedy=remedy)
     if not plans:
         return NotJudged(reason="no query plan was read: that takes the database's URL (--database-url)")
     known = [plan for plan in plans if plan.served is not None]

@@ -194,7 +194,12 @@ def verdict_sentence(result: Result) -> str:
         return "Nothing was judged, so nothing is known."
     if verdict.status is Status.PASS:
         polls = f"{counted(result.summary.sent, 'poll')} of {counted(result.run.scenario.agents, 'agent')}"
-        return f"{_held(len(verdict.findings))}, on {polls}.{_left_out(result)}"
+        undecided = names(plain(f.gate.name) for f in verdict.findings if f.status is not Status.PASS)
+        let_pass = f" Not decided, and let pass: {undecided}." if undecided else ""
+        if not decisive:
+            return f"No gate failed, on {polls}.{let_pass}{_left_out(result)}"
+        held = _held(len(decisive)) if not undecided else f"{counted(len(decisive), 'gate')} held"
+        return f"{held}, on {polls}.{let_pass}{_left_out(result)}"
     if not decisive:
         return f"No single gate says so; see the findings.{_left_out(result)}"
     told = names(plain(f.gate.name) for f in decisive)

@@ -77,7 +77,7 @@ def test_every_route_is_summarised_and_the_ungated_ones_are_named(tmp_path: Path
     result = conclude_again(with_routes(tmp_path).path).result
     assert {"POST /api/agents": 50} == {route: summary.sent for route, summary in result.routes.items()}
     assert ("POST /api/agents",) == result.verdict.coverage.ungated
-    assert (1, "the targets of the specification (8 gates)") == (result.summary.sent, result.gates_from)
+    assert (2, "the targets of the specification (8 gates)") == (result.summary.sent, result.gates_from)
     assert result == read_result(RunDirectory(tmp_path))
 
 
@@ -117,4 +117,4 @@ def test_a_run_that_the_gates_ended_is_judged_up_to_what_they_decided_on(tmp_pat
     assert "The run was ended." in result.warnings
     found = {finding.gate.name: finding for finding in result.verdict.findings}
     assert Status.FAIL is found["p95"].status
-    assert found["p95"].reason.startswith("The run was ended; 0 of 1 poll took 200 ms or longer")
+    assert found["p95"].reason.startswith("The run was ended; 1 of 2 polls took 200 ms or longer")

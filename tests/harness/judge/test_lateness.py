@@ -67,3 +67,14 @@ def test_no_polls_have_no_lateness():
 def test_pauses_of_the_loop_count_as_far_as_the_poll_could_have_met_them(intended_s, took_s, ticks, expected_s):
     columns = columns_of([poll(0, intended_s, took_s)])
     assert loop_lateness_s(columns, ticks).tolist() == pytest.approx([expected_s])
+
+
+def test_ticks_of_several_workers_do_not_cut_each_others_pauses_short():
+    """A pause of 0.8 s within one second of one worker, whose ticks stand between those of another."""
+    columns = columns_of([poll(0, 1.0, 0.9)])
+    paused = [
+        GeneratorTick(t_s=t, cpu_ratio=1.0, loop_lag_s=lag, rss_bytes=1, worker="a")
+        for t, lag in ((1, 0), (2, 0.8))
+    ]
+    busy = [GeneratorTick(t_s=t, cpu_ratio=0.1, loop_lag_s=0.0, rss_bytes=1, worker="b") for t in (0.9, 1.9, 2.9)]
+    assert [0.8] == pytest.approx(loop_lateness_s(columns, [*paused, *busy]).tolist())

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.gate_syntax import parse_gate
 from harness.judge.gates import judge
 from harness.model import Status
 from monitoring.histogram import Histogram
@@ -179,5 +180,17 @@ def test_a_plan_that_could_not_be_judged_is_left_out_with_its_note():
 def test_plans_of_other_indexes_do_not_count():
     other = index(expected_index="idx_deployment_status")
     assert not_judged(spec_gate("pending-index"), evidence(indexes=(other,))) == (
-        "no query plan was read: that takes the database's URL (--database-url)"
+        "no statement that was explained is meant for idx_deployment_agent_status_created, "
+        "only for idx_deployment_status"
     )
+
+
+def test_an_index_that_no_statement_is_meant_for_is_a_finding_with_the_near_miss():
+    gate = parse_gate("index(idx_deployment_agent_created)")
+    found = finding(gate, evidence())
+    assert (Status.INCONCLUSIVE, 0) == (found.status, found.n)
+    assert (
+        "no statement that was explained is meant for idx_deployment_agent_created, only for "
+        "idx_deployment_agent_status_created" == found.reason
+    )
+    assert "'index(idx_deployment_agent_status_created)', if that was meant" == found.remedy

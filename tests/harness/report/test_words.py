@@ -172,6 +172,19 @@ def test_a_pass_says_on_how_many_polls() -> None:
     assert "The one gate held, on 300 polls of 50 agents." == verdict_sentence(one)
 
 
+def test_a_pass_names_what_was_let_pass_undecided() -> None:
+    open_gate = finding(gate("p99.9", limit=0.5, quantile=0.999), Status.INCONCLUSIVE)
+    held = finding(gate("p50", limit=0.5, quantile=0.5), Status.PASS)
+    mixed = replace(verdict_of((held, open_gate)), status=Status.PASS)
+    assert "1 gate held, on 300 polls of 50 agents. Not decided, and let pass: p99.9." == verdict_sentence(
+        result_of(fleet(), verdict=mixed)
+    )
+    alone = replace(verdict_of((open_gate,)), status=Status.PASS)
+    assert "No gate failed, on 300 polls of 50 agents. Not decided, and let pass: p99.9." == verdict_sentence(
+        result_of(fleet(), verdict=alone)
+    )
+
+
 def test_a_verdict_names_the_gates_that_made_it_and_the_first_reason() -> None:
     passed = finding(gate("p50", limit=1))
     failed = finding(gate("p95", limit=1), Status.FAIL, 2.0, reason="20 of 300 polls were slow")
