@@ -14,6 +14,9 @@ import numpy as np
 from harness.columns import Floats
 from harness.errors import HarnessError, explain
 
+_NO_COMMIT = "unversioned"
+"""What pytest-benchmark writes outside of a repository."""
+
 _MAKE_ONE = "pytest --benchmark-json FILE"
 
 
@@ -81,7 +84,7 @@ def read_benchmark_file(path: Path) -> BenchmarkFile:
         path=path,
         at_utc=_text(content.get("datetime")),
         machine=f"{_text(brand) or 'unknown processor'}, Python {_text(python) or 'unknown'}",
-        commit=_text(commit.get("id")),
+        commit=None if commit.get("id") == _NO_COMMIT else _text(commit.get("id")),
         dirty=commit["dirty"] if isinstance(commit.get("dirty"), bool) else None,
         benchmarks=benchmarks,
     )

@@ -22,8 +22,9 @@ from harness.judge.gates import overall
 from harness.judge.quantiles import quantile, quantile_interval
 from harness.judge.shares import Tally
 from harness.judge.wording import count
-from harness.model import SCHEMA_VERSION, Coverage, Finding, Gate, Status, Verdict
+from harness.model import SCHEMA_VERSION, Coverage, Direction, Finding, Gate, Status, Verdict
 
+_PRESENCE = "benchmarks"
 _PEDANTIC = "benchmark.pedantic(function, rounds=1000, iterations=1)"
 _NO_DATA = "pytest --benchmark-json FILE, or --benchmark-save-data beside --benchmark-save"
 
@@ -221,8 +222,16 @@ def _vanished(file: BenchmarkFile, baselines: Sequence[BenchmarkFile]) -> list[F
         near = difflib.get_close_matches(fullname, new, n=1)
         renamed = f"; '{near[0]}' is new: was it renamed" if near else ""
         reason = f"{baselines[-1].path.name} holds it, and {file.path.name} does not{renamed}"
-        gate = Gate(name=f"{fullname} is there", metric=METRIC, subject=fullname, limit=1.0, unit="count")
-        findings.append(_missing(gate, reason, "the benchmark, or a baseline of after it was taken away"))
+        gate = Gate(
+            name=f"{fullname} is there",
+            metric=_PRESENCE,
+            subject=fullname,
+            limit=0.0,
+            unit="count",
+            direction=Direction.ABOVE,
+        )
+        gone = _missing(gate, reason, "the benchmark, or a baseline of after it was taken away")
+        findings.append(replace(gone, measured=0.0, n=None, effective_n=None))
     return findings
 
 

@@ -6,7 +6,7 @@ from harness.gating.benchmark_judge import BenchmarkVerdict
 from harness.model import Status
 from harness.report.judged import Judged, gate_figures
 from harness.report.terminal import print_findings
-from harness.report.words import counted, ended, names, plain, sentence
+from harness.report.words import counted, ended, names, plain
 
 _ENDINGS = {
     Status.FAIL: "failed",
@@ -39,7 +39,10 @@ def benchmarks_sentence(verdict: BenchmarkVerdict) -> str:
         return f"{held} of {counted(len(findings), 'gate')} held, on {counted(verdict.benchmarks, 'benchmark')}."
     decisive = [finding for finding in findings if finding.status is status]
     lead = f"{len(decisive)} of {counted(len(findings), 'gate')} {_ENDINGS[status]}."
-    return f"{lead} {sentence(f'{decisive[0].gate.name}: {decisive[0].reason}')}" if decisive else lead
+    if not decisive:
+        return lead
+    # A test's name keeps its small letter, also at the beginning of a sentence.
+    return f"{lead} {plain(decisive[0].gate.name)}: {ended(decisive[0].reason)}"
 
 
 def judged_benchmarks(verdict: BenchmarkVerdict) -> Judged:

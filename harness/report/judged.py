@@ -130,11 +130,13 @@ def headline(finding: Finding) -> str:
 
 
 def gate_figures(verdict: Verdict) -> Iterator[Figure]:
-    """Yield the measured value of each gate whose better side is known and whose value is finite."""
+    """Yield the measured value of each gate whose better side is known, whose value is finite and not in doubt."""
     for finding in verdict.findings:
         gate = finding.gate
         value = finding.measured
-        if gate.direction is Direction.NEAR or value is None or not math.isfinite(value) or gate.unit == "index":
+        if finding.status is Status.INVALID or gate.direction is Direction.NEAR or gate.unit == "index":
+            continue
+        if value is None or not math.isfinite(value):
             continue
         scale, unit = _shown_unit(gate.unit)
         interval = finding.interval
@@ -157,7 +159,8 @@ def figure_name(gate: Gate) -> str:
 
 
 def _figures(result: Result) -> Iterator[Figure]:
-    seen: set[str] = set()
+    # What is in doubt as a gate is no better as a bare figure.
+    seen = {figure_name(f.gate) for f in result.verdict.findings if f.status is Status.INVALID}
     for figure in (*gate_figures(result.verdict), *_summary_figures(result)):
         if figure.name not in seen:
             seen.add(figure.name)

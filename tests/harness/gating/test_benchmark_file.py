@@ -25,7 +25,7 @@ def test_a_file_becomes_records(tmp_path: Path) -> None:
 
 
 def test_what_a_file_does_not_say_is_unknown(tmp_path: Path) -> None:
-    path = write(tmp_path / "new.json", machine_info=[], commit_info=None, datetime=3)
+    path = write(tmp_path / "new.json", machine_info=[], commit_info={"id": "unversioned"}, datetime=3)
     file = read_benchmark_file(path)
     assert (None, None, None, "unknown processor, Python unknown", ()) == (
         file.at_utc,

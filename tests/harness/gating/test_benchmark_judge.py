@@ -77,6 +77,7 @@ def test_a_renamed_benchmark_is_found_even_where_every_gate_passes(tmp_path: Pat
         "old-0.json holds it, and new.json does not; 'benchmarks/test_it.py::test_polls' is new: was it renamed"
         == verdict.verdict.findings[1].reason
     )
+    assert (0.0, "count") == (verdict.verdict.findings[1].measured, verdict.verdict.findings[1].gate.unit)
     assert benchmarks_sentence(verdict).startswith("1 of 2 gates can't be judged: a benchmark or its values are ")
 
 

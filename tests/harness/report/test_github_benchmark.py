@@ -52,6 +52,17 @@ def test_what_was_not_measured_or_is_infinite_is_left_out() -> None:
     assert [] == list(gate_figures(judged(*odd).verdict))
 
 
+def test_a_figure_in_doubt_is_in_no_chart() -> None:
+    result = result_of(fleet())
+    name = f"response_time p95 {ROUTE}"
+    doubted = tuple(
+        replace(f, status=Status.INVALID) if f.gate.name == "p95" else f for f in result.verdict.findings
+    )
+    late = replace(result, verdict=replace(result.verdict, findings=doubted))
+    assert name in [entry["name"] for entry in json.loads(render_github_benchmark(judged_result(result)))]
+    assert name not in [entry["name"] for entry in json.loads(render_github_benchmark(judged_result(late)))]
+
+
 def test_a_gate_that_wants_more_is_better_bigger_and_an_open_interval_is_no_range() -> None:
     above = replace(p("rate"), metric="achieved_rate", unit="per_s", quantile=None, direction=Direction.ABOVE)
     open_ended = Interval(low=3.0, high=None)
