@@ -11,6 +11,7 @@ A `Behaviour` is asked at three places of a run::
 A behaviour decides and never sends a poll itself: the engine sends the extra ones as it sends all others.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from harness.errors import HarnessError
@@ -27,8 +28,12 @@ class RunningFleet(Protocol):
         """The id of each agent, by index."""
 
     @property
+    def agent_indices(self) -> Sequence[int]:
+        """The agents that this process drives: all of them, unless several processes share the run."""
+
+    @property
     def directory(self) -> RunDirectory:
-        """The run's folder."""
+        """The run's folder, for the names of its files: what is kept may have to go to another process first."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -46,6 +51,9 @@ class RunningFleet(Protocol):
 
     def record(self, sample: Sample) -> None:
         """Keep a request that the behaviour sent itself, by its own route template and method."""
+
+    def keep(self, file: str, record: object) -> None:
+        """Put a record at the end of a file of the run's folder, by the file's name."""
 
     def call_off(self, fault: HarnessError) -> None:
         """End the run at once, as by an interrupt; the fault is the last word and gives the exit code."""

@@ -37,7 +37,9 @@ class Strangers(Behaviour):
 
     def started(self, fleet: RunningFleet) -> None:
         """Let them come, evenly spread over the interval."""
-        self._pollers = [gevent.spawn(self._poll, fleet, number) for number in range(self._count)]
+        # Of several processes that share a run, the one with the first agent sends them all.
+        count = self._count if 0 in fleet.agent_indices else 0
+        self._pollers = [gevent.spawn(self._poll, fleet, number) for number in range(count)]
 
     def stopped(self) -> None:
         """Send them away."""

@@ -13,7 +13,6 @@ import msgspec
 
 from harness.load.behaviour import Behaviour, RunningFleet
 from harness.load.caller import Caller, Reply, sample_of
-from harness.load.recorder import FLUSH_INTERVAL_S, LineWriter
 from harness.model import Pickup, Sample
 
 ORDER_PATH = "/api/deployments"
@@ -157,16 +156,18 @@ class DeploymentWave(Behaviour):
         self._tls = tls
         self._book = PickupBook()
         self._fleet: RunningFleet | None = None
-        self._pickups: LineWriter | None = None
         self._workers: list[Any] = []
         self._reporters: set[Any] = set()
 
     def started(self, fleet: RunningFleet) -> None:
-        """Open the file of pickups, and let the operators come."""
+        """Let the operators come."""
         self._fleet = fleet
-        self._pickups = LineWriter(fleet.directory.pickups)
-        self._workers = [gevent.spawn(self._order_waves, fleet, number) for number in range(self._operators)]
-        self._workers.append(gevent.spawn(self._keep_flushing, fleet))
+        # Of several processes that share a run, each orders for its own agents, which fetch here.
+        agents = tuple(dict.fromkeys(fleet.agent_ids[index] for index in fleet.agent_indices))
+        self._workers = [
+            gevent.spawn(self._order_waves, fleet, number, agents[number :: self._operators])
+            for number in range(self._operators)
+        ]
 
     def answered(self, agent_index: int, sample: Sample, body: bytes) -> float | None:
         """Look for what was ordered, and let the agent report on it."""
@@ -180,19 +181,17 @@ class DeploymentWave(Behaviour):
         """Send everybody home, and write down what nobody has fetched."""
         gevent.killall(self._workers)
         gevent.killall(list(self._reporters))
-        if self._pickups is not None:
+        if self._fleet is not None:
             for pickup in self._book.left():
-                self._pickups.append(pickup)
-            self._pickups.close()
+                self._fleet.keep(self._fleet.directory.pickups.name, pickup)
 
-    def _order_waves(self, fleet: RunningFleet, number: int) -> None:
+    def _order_waves(self, fleet: RunningFleet, number: int, agents: tuple[str, ...]) -> None:
         wave_s = self._at_s
         caller = Caller(fleet.endpoint, self._tls, timeout_s=self._timeout_s)
         try:
             while fleet.end_s is None or wave_s < fleet.end_s:
                 gevent.sleep(max(0.0, wave_s - fleet.now_s()))
-                # Some agents may share an id: each id gets one deployment.
-                for agent in tuple(dict.fromkeys(fleet.agent_ids))[number :: self._operators]:
+                for agent in agents:
                     if fleet.end_s is not None and fleet.now_s() >= fleet.end_s:
                         return
                     self._order(fleet, caller, number, agent)
@@ -216,8 +215,7 @@ class DeploymentWave(Behaviour):
             self._keep(fleet, pickup, agent)
 
     def _keep(self, fleet: RunningFleet, pickup: Pickup, agent: str) -> None:
-        if self._pickups is not None:
-            self._pickups.append(pickup)
+        fleet.keep(fleet.directory.pickups.name, pickup)
         reporter = gevent.spawn(self._report, fleet, agent, pickup.deployment)
         self._reporters.add(reporter)
         reporter.link(self._reporters.discard)
@@ -254,14 +252,6 @@ class DeploymentWave(Behaviour):
             )
         )
         return reply
-
-    def _keep_flushing(self, fleet: RunningFleet) -> None:
-        while self._pickups is not None:
-            gevent.sleep(FLUSH_INTERVAL_S)
-            self._pickups.flush()
-            if self._pickups.fault is not None:
-                fleet.call_off(self._pickups.fault)
-                return
 
 
 def _created_id(reply: Reply) -> str | None:
