@@ -1,7 +1,7 @@
 """
 How long a large history takes: ``python -m benchmarks.history.size [RUNS] [FOLDER]``.
 
-Writes RUNS records (default 100,000) of twenty figures and six distributions each into FOLDER (default: a temporary
+Writes RUNS records (default 100,000), twenty figures and six distributions each, into FOLDER (default: a temporary
 one), then reads them back: without an index, with it, as a list and as series. Needs some 10 kB of disk a record.
 CPU seconds stand beside the wall's: on a shared machine only these compare.
 """

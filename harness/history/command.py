@@ -47,7 +47,6 @@ def add_history_arguments(parser: argparse.ArgumentParser) -> None:
     _add_list(_action(actions, "list", "the runs, the newest last", _list))
     _add_show(_action(actions, "show", "one run with all its figures", _show))
     _add_add(_action(actions, "add", "import runs, and results of other tools", _add))
-    _add_note(_action(actions, "note", "keep a release or an event, for the charts", _note))
     _add_prune(_action(actions, "prune", "remove runs by count and by age", _prune))
     _add_export(_action(actions, "export", "write the history for other tools", _export))
     _add_doctor(_action(actions, "doctor", "say what is wrong with the files or rows", _doctor))
@@ -188,34 +187,6 @@ def _overrides(parsed: argparse.Namespace) -> "Overrides":
         version=parsed.release,
         environment_key=parsed.environment,
     )
-
-
-def _add_note(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("text", metavar="TEXT", help="what happened, in a few words")
-    parser.add_argument("--at", metavar="TIME", help="when, ISO 8601 (default: now)")
-    parser.add_argument("--release", action="store_true", help="it is a release")
-
-
-def _note(parsed: argparse.Namespace, history: "History") -> int:
-    from harness.history.records import new_id, plain_of, utc_text
-    from harness.history_model import HISTORY_SCHEMA_VERSION, Note
-
-    at = datetime.now(UTC).replace(microsecond=0) if parsed.at is None else _instant(parsed.at)
-    if not parsed.text.strip():
-        raise UsageError(explain("argument", "TEXT", fault="empty"))
-    note = Note(
-        schema_version=HISTORY_SCHEMA_VERSION,
-        id=new_id(at, parsed.text.encode()),
-        at_utc=utc_text(at),
-        text=parsed.text,
-        is_release=parsed.release,
-    )
-    is_new = history.add_note(note)
-    if parsed.json:
-        _print_json(plain_of(note))
-    else:
-        print(f"{'noted' if is_new else 'there already'}: {note.id} in {history.where}")
-    return ExitCode.PASS
 
 
 def _add_prune(parser: argparse.ArgumentParser) -> None:

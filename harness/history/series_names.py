@@ -1,13 +1,43 @@
 """How series are called, chosen by pattern, and followed through a change of name."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from harness.errors import UsageError, explain
 from harness.history_model import HistoryRecord, SeriesKey
 
 Renames = Mapping[str, str]
 """Old name → new one, of subjects or metrics. Each may hold one ``*``, which stands for the same text in both."""
+
+
+def read_renames(pairs: Iterable[str], file: Path | None = None) -> dict[str, str]:
+    """
+    Read changes of name as a user gives them.
+
+    Args:
+        pairs: each ``OLD=NEW``, split at the last ``=`` that leaves both sides something.
+        file: a JSON object of old names and new ones; None for none. The pairs win.
+
+    Raises:
+        UsageError: a pair or a file that is none, or a pattern with more than one ``*``.
+    """
+    renames = {} if file is None else _renames_in(file)
+    for pair in pairs:
+        old, _, new = pair.rpartition("=")
+        if not old.strip() or not new.strip():
+            need = "OLD=NEW, such as '/old/*=/new/*'"
+            raise UsageError(
+                explain("option", "--rename", fault="not a change of name", got=repr(pair), need=need)
+            )
+        renames[old.strip()] = new.strip()
+    for old, new in renames.items():
+        if old.count("*") > 1 or new.count("*") > old.count("*"):
+            fault = "one * at most, and in the new name only when it is in the old one"
+            raise UsageError(explain("option", "--rename", fault=fault, got=f"{old}={new}"))
+    return renames
 
 
 def matches(text: str, patterns: Iterable[str]) -> bool:
@@ -82,6 +112,19 @@ def labels(keys: Iterable[SeriesKey]) -> dict[SeriesKey, str]:
         else:
             found[key] = full_name(key)
     return found
+
+
+def _renames_in(file: Path) -> dict[str, str]:
+    try:
+        told = json.loads(file.read_bytes())
+    except OSError as fault:
+        text = f"can't be read: {fault.strerror or fault}"
+        raise UsageError(explain("file", str(file), fault=text)) from fault
+    except (ValueError, RecursionError) as fault:
+        raise UsageError(explain("file", str(file), fault=f"not JSON: {fault}")) from fault
+    if not isinstance(told, dict) or not all(isinstance(new, str) and new and old for old, new in told.items()):
+        raise UsageError(explain("file", str(file), fault="not an object of old names and new ones"))
+    return dict(told)
 
 
 def _renamed_once(name: str, renames: Renames) -> str | None:

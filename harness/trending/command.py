@@ -90,6 +90,13 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--since", metavar="TIME", help="only runs from this time on, such as 2026-11-01")
     chosen.add_argument("--last", type=int, metavar="N", help="only the last N runs of each series")
     chosen.add_argument(
+        "--rename",
+        action="append",
+        metavar="OLD=NEW",
+        help="a subject or metric that changed its name, with one * for the same text in both; may be given again",
+    )
+    chosen.add_argument("--renames", type=Path, metavar="FILE", help="a JSON object of old names and new ones")
+    chosen.add_argument(
         "--control",
         action="append",
         metavar="PATTERN",
@@ -167,6 +174,7 @@ def _check(parsed: argparse.Namespace) -> None:
 
 def _judge(parsed: argparse.Namespace, history: "History", now: datetime) -> "Trend":
     from harness.history.series import SeriesFilter
+    from harness.history.series_names import read_renames
     from harness.trending.judging import judged_history
 
     patterns = {name: tuple(getattr(parsed, name) or ("*",)) for name in ("metric", "subject", "scenario")}
@@ -184,6 +192,7 @@ def _judge(parsed: argparse.Namespace, history: "History", now: datetime) -> "Tr
         order=parsed.order,
         controls=tuple(parsed.control or ()),
         last=parsed.last,
+        renames=read_renames(parsed.rename or (), parsed.renames),
         now_s=now.timestamp(),
     )
 

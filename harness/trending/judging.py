@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 from harness.history.series import SeriesFilter, read_series
-from harness.history.series_names import full_name, matches, short_name
+from harness.history.series_names import Renames, full_name, matches, short_name
 from harness.history.store import History
 from harness.history.trend import judge_trend, standing_regressions
 from harness.history_model import Series, SeriesTrend, Trend
@@ -17,6 +17,7 @@ def judged_history(
     order: str = "time",
     controls: tuple[str, ...] = (),
     last: int | None = None,
+    renames: Renames | None = None,
     now_s: float | None = None,
 ) -> Trend:
     """
@@ -28,13 +29,14 @@ def judged_history(
         order: ``time`` or ``commit``.
         controls: patterns with ``*`` of frozen things that tell of the machine alone.
         last: only so many of the newest runs of each series; None for all.
+        renames: changes of name to follow; None for none.
         now_s: the present [s since the Unix epoch]; None for now.
 
     Raises:
         HarnessError: the history can't be read.
     """
     present_s = time.time() if now_s is None else now_s
-    reading = read_series(history, order=order, wanted=wanted, controls=controls, now_s=present_s)
+    reading = read_series(history, order=order, wanted=wanted, controls=controls, renames=renames, now_s=present_s)
     trend = judge_trend(
         [_latest(series, last) for series in reading.series],
         acceptances=history.acceptances(),

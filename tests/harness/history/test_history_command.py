@@ -191,15 +191,6 @@ def test_a_pruning_that_makes_no_sense_is_refused(shell: Shell, arguments: tuple
     assert (ExitCode.USAGE, True) == (code, why in err)
 
 
-def test_notes_are_kept(shell: Shell) -> None:
-    _, out, _ = shell("note", "release 2.0", "--release", "--at", "2026-11-01")
-    assert out.startswith("noted: 20261101T000000Z-")
-    assert shell("note", "release 2.0", "--release", "--at", "2026-11-01")[1].startswith("there already")
-    (note,) = open_history("runs/history").notes()
-    assert ("release 2.0", True) == (note.text, note.is_release)
-    assert ExitCode.USAGE == shell("note", " ")[0]
-
-
 def test_the_doctor_tells_faults_by_its_exit_code(shell: Shell) -> None:
     open_history("runs/history").add(record())
     assert (ExitCode.PASS, "1 run read in runs/history, 0 faults, 0 hints\n", "") == shell("doctor")

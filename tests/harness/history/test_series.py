@@ -4,8 +4,11 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from harness.errors import UsageError
 from harness.history.series import SeriesFilter, read_series, series_of
-from harness.history.series_names import full_name, labels, matches, rename
+from harness.history.series_names import full_name, labels, matches, read_renames, rename
 from harness.history.series_units import canonical_unit
 from harness.history.store import open_history
 from harness.history_model import Series, SeriesKey
@@ -219,3 +222,34 @@ def test_a_series_is_the_same_from_records_and_from_a_history(tmp_path: Path) ->
     for one in records:
         history.add(one)
     assert series_of(records, now_s=NOW_S) == read_series(history, now_s=NOW_S).series
+
+
+def test_renames_are_read_from_pairs_and_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "renames.json"
+    file.write_text('{"a": "b", "/old/*": "/new/*"}')
+    assert {"a": "c", "/old/*": "/new/*", "x=y": "z"} == read_renames(["a=c", "x=y=z"], file)
+    assert {} == read_renames([])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "content", "why"),
+    [
+        (["a"], None, "option '--rename': not a change of name, got 'a', need OLD=NEW"),
+        (["=b"], None, "not a change of name, got '=b'"),
+        (["*a*=b"], None, "one * at most, and in the new name only when it is in the old one, got *a*=b"),
+        (["a=*"], None, "one * at most"),
+        ([], "[]", "not an object of old names and new ones"),
+        ([], '{"a": 1}', "not an object of old names and new ones"),
+        ([], "{", "not JSON"),
+        ([], "", "can't be read: No such file or directory"),
+    ],
+)
+def test_renames_that_are_none_are_refused(
+    tmp_path: Path, pairs: list[str], content: str | None, why: str
+) -> None:
+    file = None if content is None else tmp_path / "renames.json"
+    if file is not None and content:
+        file.write_text(content)
+    with pytest.raises(UsageError) as fault:
+        read_renames(pairs, file)
+    assert why in str(fault.value)
