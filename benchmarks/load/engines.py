@@ -240,7 +240,7 @@ def compare(options: argparse.Namespace) -> list[Comparison]:
             smaller_is_better=True,
             rounds=options.rounds,
             rows=rows(values),
-            command=f"python -m benchmarks.load.engines --rounds {options.rounds} --store",
+            command=f"{options.prefix}python -m benchmarks.load.engines --rounds {options.rounds} --store",
             measured_utc=now_utc(),
             environment=environment(locust=importlib.metadata.version("locust")),
         )
@@ -417,6 +417,7 @@ def main() -> None:
     parser.add_argument("--fleet-interval", type=float, default=100.0)
     parser.add_argument("--stall", action="store_true", help="stall the target as well")
     parser.add_argument("--store", action="store_true", help="keep the results in benchmarks/results")
+    parser.add_argument("--prefix", default="", help="what this command was itself started by, for the record")
     options = parser.parse_args()
     results = compare(options) if options.rounds else []
     if options.stall:

@@ -122,6 +122,7 @@ class Engine:
         self._timeout_s = request_timeout_s
         self._keeps_connections = keeps_connections
         self._behaviour = behaviour
+        self._agents_stay = pacing.is_steady
         self._asks_behaviour = type(behaviour).answered is not Behaviour.answered
         self._now_s = now_s
         self._next_request_id = next_request_id
@@ -356,11 +357,10 @@ class Engine:
                 self._extras.pop(agent, None)
             else:
                 self._extras[agent] = extra_s
-        link = self._idle.get(agent)
-        if link is not None and self._pacing.leaves_between(
-            agent, sample.intended_start_s, self._pacing.next_intended_s(agent)
-        ):
-            self._close(self._idle.pop(agent))
+        if not self._agents_stay and agent in self._idle:
+            next_s = self._pacing.next_intended_s(agent)
+            if self._pacing.leaves_between(agent, sample.intended_start_s, next_s):
+                self._close(self._idle.pop(agent))
         # A poll that is owed by now is found at the heap's top, and sent before anything else is waited for.
         self._wait(agent)
         self._arm()

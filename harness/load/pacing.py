@@ -46,6 +46,11 @@ class FleetPacing:
         self.missed = 0
         """Polls that were skipped so far."""
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether every agent is there always."""
+        return self._shape is None
+
     def next_intended_s(self, agent_index: int) -> float | None:
         """
         Return the intended start of an agent's first poll neither sent nor missed.
@@ -103,7 +108,7 @@ class FleetPacing:
             from_s: an instant at which it is there [s since the run's origin].
             until_s: a later one at which it is there; None for the end of time.
         """
-        if self._shape is None:
+        if self.is_steady:
             return False
         latest_s = math.inf if until_s is None else until_s
         return any(

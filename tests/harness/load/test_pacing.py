@@ -1,5 +1,7 @@
 """The rule for late agents: which poll is sent, which are missed, and that the schedule never shifts."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,4 +151,5 @@ def test_a_fleet_that_comes_and_goes_polls_when_the_judge_says(seed: int, pauses
         now_s += pause_s
         sent += sum(fleet.take(agent, now_s) is not None for agent in range(3))
     # The judge counts up to an instant, the fleet what is due at it.
-    assert sent + fleet.missed == (count_in_shape(schedule, shape, 0.0, now_s + 1e-9) if pauses_s else 0)
+    until_s = math.nextafter(now_s, math.inf)
+    assert sent + fleet.missed == (count_in_shape(schedule, shape, 0.0, until_s) if pauses_s else 0)
