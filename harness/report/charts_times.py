@@ -169,7 +169,9 @@ def _draw_band(axes: Axes, band: QuantileBand, edge: float) -> None:
     high = np.array([top if bound is None else min(bound, top) for bound in band.high_s])
     bounded = np.array([bound is not None for bound in band.high_s])
     name = f"{band.confidence * 100:g} % confidence"
-    for gid, part, alpha, label in (("band", bounded, 0.34, name), ("band-open", ~bounded, 0.13, "_")):
+    # The open part begins where the bounded one ends, not a step further.
+    opened = ~bounded | np.append(~bounded[1:], [False])
+    for gid, part, alpha, label in (("band", bounded, 0.34, name), ("band-open", opened, 0.13, "_")):
         axes.fill_between(
             x,
             low,

@@ -161,7 +161,7 @@ def tick_texts(ticks: Sequence[float], unit: str) -> list[str]:
             for text, tick in zip(texts, ticks, strict=True)
         ):
             break
-    return texts
+    return [text.replace("-", "−") for text in texts]
 
 
 def _plain_number(value: float, digits: int) -> str:

@@ -120,7 +120,7 @@ def lay_out(
     plot = (left, top, right, board.bottom)
     items: list[Item] = [
         *draw_ground(board),
-        *draw_notes(shown_notes, plot, room_right=settings.width - 6.0),
+        *draw_notes(shown_notes, plot, stems=[flag.x for flag in flags], room_right=settings.width - 6.0),
         *draw_changes(flags, plot, row_height=ROW, notes=bool(shown_notes)),
         *draw_series(board),
         *draw_marked(board, settings.marked),

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.history_model import Cause, Change, ChangeState, Note, SeriesTrend
+from harness.history_model import Cause, Change, ChangeKind, ChangeState, Note, SeriesTrend
 from harness.report.trend.axes import RunAxis
 from harness.report.trend.placing import Flag, place_flags
 from harness.report.trend.scene import Area, Item, Label, Line, Look, Marks, cut, text_width
 from harness.report.trend.words import change_word, commit_text, effect_text, instant_s, member_text
 
 _SIZE = 12.0
+_NOTE_SIZE = 11.5
 _SHORTEST = 46.0
 
 Plot = tuple[float, float, float, float]
@@ -42,7 +43,10 @@ class ChangeFlag:
     def colour(self) -> str:
         """Return the colour of the gravest of its changes."""
         changes = [change for _, change in self.changes]
-        if all(change.accepted is not None or change.cause is Cause.ENVIRONMENT for change in changes):
+        if all(
+            change.accepted is not None or change.cause is Cause.ENVIRONMENT or change.kind is ChangeKind.VARIANCE
+            for change in changes
+        ):
             return "muted"
         return "vermillion" if any(change.is_regression for change in changes) else "green"
 
@@ -80,8 +84,8 @@ def flags_of(
         flags.append(
             ChangeFlag(
                 x=along.places[record],
-                begins=min(along.places.get(change.last_before, along.places[record]) for _, change in changes),
-                ends=max(along.places.get(change.first_after, along.places[record]) for _, change in changes),
+                begins=min(along.places.get(run, along.places[record]) for run in _bounds(changes, 0)),
+                ends=max(along.places.get(run, along.places[record]) for run in _bounds(changes, 1)),
                 changes=tuple(changes),
                 text=texts[0],
                 short=texts[1],
@@ -101,6 +105,12 @@ def flags_of(
     return tuple(replace(flag, place=place) for flag, place in zip(flags, places, strict=True))
 
 
+def _bounds(changes: Sequence[tuple[int, Change]], end: int) -> list[str]:
+    """Return the last runs surely before (0) or the first surely after (1); of drifts none: they have no place."""
+    steps = [change for _, change in changes if change.kind is not ChangeKind.DRIFT]
+    return [(change.last_before, change.first_after)[end] for change in steps] or [""]
+
+
 def _texts(members: Sequence[SeriesTrend], changes: Sequence[tuple[int, Change]]) -> tuple[str, str]:
     number, first = changes[0]
     series = members[number].series
@@ -109,9 +119,9 @@ def _texts(members: Sequence[SeriesTrend], changes: Sequence[tuple[int, Change]]
         for n, c in changes
     ]
     words = {change_word(change) for _, change in changes}
-    word = next(iter(words)) if len(words) == 1 else "mixed"
+    told = "" if words == {"spread"} else f" {next(iter(words))}" if len(words) == 1 else " mixed"
     at = commit_text(series.points[first.index])
-    return f"{', '.join(sizes)} {word}, {at}", sizes[0] + (" …" if len(sizes) > 1 else "")
+    return f"{', '.join(sizes)}{told}, {at}", sizes[0] + (" …" if len(sizes) > 1 else "")
 
 
 def draw_changes(
@@ -166,16 +176,34 @@ def notes_within(notes: Sequence[Note], along: RunAxis) -> list[tuple[float, Not
     return sorted(found, key=lambda placed: placed[0])
 
 
-def draw_notes(notes: Sequence[tuple[float, Note]], plot: Plot, *, room_right: float) -> Iterator[Item]:
-    """Draw releases and notes: a dotted line each, and a row of their names right above the plot."""
+def draw_notes(
+    notes: Sequence[tuple[float, Note]], plot: Plot, *, stems: Sequence[float], room_right: float
+) -> Iterator[Item]:
+    """
+    Draw releases and notes: a dotted line each, and a row of their names right above the plot.
+
+    Args:
+        notes: with their places, from left to right.
+        plot: left, top, right and bottom of the data.
+        stems: places of the changes, whose stems pass the row.
+        room_right: where texts have to end.
+    """
     _, top, _, bottom = plot
     y = top - 18.0
+    taken = 4.0
     for i, (x, note) in enumerate(notes):
         yield Line(Look(stroke="muted", width=1.0, dash=(1.5, 3.0)), ((x, y), (x, bottom)))
         shape = "diamond" if note.is_release else "square"
         yield Marks(Look(fill="muted"), shape, 7.0 if note.is_release else 5.0, ((x, y),))
-        end = notes[i + 1][0] - 8 if i + 1 < len(notes) else room_right
-        if end - x - 10 >= _SHORTEST or end - x - 10 >= text_width(note.text, 11.5):
-            text = cut(note.text, end - x - 10, 11.5)
-            if text:
-                yield Label(text, x + 8, y, "start", "muted", 11.5)
+        end = min([other for other, _ in notes[i + 1 :]] + [s for s in stems if s > x] + [room_right + 8]) - 8
+        begin = max([taken] + [s for s in stems if s <= x]) + 6
+        width = text_width(note.text, _NOTE_SIZE)
+        if x + 8 + min(width, _SHORTEST) <= end:
+            text = cut(note.text, end - x - 8, _NOTE_SIZE)
+            yield Label(text, x + 8, y, "start", "muted", _NOTE_SIZE)
+            taken = x + 8 + text_width(text, _NOTE_SIZE)
+        elif begin + width <= x - 8:
+            yield Label(cut(note.text, width, _NOTE_SIZE), x - 8, y, "end", "muted", _NOTE_SIZE)
+            taken = x
+        else:
+            taken = x

@@ -28,7 +28,7 @@ def cell(group: Group, settings: Settings) -> Scene:
         settings: order and scale are taken from here.
     """
     members = group.members
-    left, right, top, bottom = 2.0, CELL_WIDTH - 62.0, 48.0, CELL_HEIGHT - 8.0
+    left, right, top, bottom = 2.0, CELL_WIDTH - 72.0, 48.0, CELL_HEIGHT - 8.0
     along = axis_of(members, {}, by_time=settings.by_time, left=left, right=right)
     up = value_axis_of(members, settings, top, bottom)
     items: list[Item] = [*_heading(group), *_ground(up, left, right)]
@@ -86,7 +86,8 @@ def _state(group: Group) -> tuple[str, str, bool]:
     elif word == "worse" and change.after < change.before:
         sign = "▼"
     colour = {"worse": "vermillion", "better": "green"}.get(word, "ink")
-    return f"{sign} {effect_text(change, judged.series.unit)} {word}", colour, word == "worse"
+    told = effect_text(change, judged.series.unit) + ("" if word == "spread" else f" {word}")
+    return f"{sign} {told}", colour, word == "worse"
 
 
 def _ground(up: ValueAxis, left: float, right: float) -> Iterator[Item]:

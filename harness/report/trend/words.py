@@ -43,7 +43,7 @@ def value_of(value: float | None, unit: str) -> str:
         return f"{format_number(value / size)} {name}"
     if unit in {"count", "index"}:
         return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
-    return value_text(value, unit)
+    return value_text(value, unit).strip().replace("-", "−")
 
 
 def _duration(value_s: float) -> str:
@@ -115,9 +115,10 @@ def effect_text(change: Change, unit: str) -> str:
     """Write the size of a change; where there was nothing before, both values."""
     if change.kind is ChangeKind.VARIANCE:
         return f"spread {signed_ratio(change.effect_ratio)}"
+    drift = "drift " * (change.kind is ChangeKind.DRIFT)
     if change.effect_ratio is None:
-        return f"{value_of(change.before, unit)} to {value_of(change.after, unit)}"
-    return signed_ratio(change.effect_ratio)
+        return f"{drift}{value_of(change.before, unit)} to {value_of(change.after, unit)}"
+    return f"{drift}{signed_ratio(change.effect_ratio)}"
 
 
 def change_word(change: Change) -> str:

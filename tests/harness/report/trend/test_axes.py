@@ -33,7 +33,7 @@ def test_ticks_lie_on_the_axis_and_their_texts_differ(low: float, factor: float,
         ([1e6, 2e6], "bytes", ["1 MB", "2 MB"]),
         ([0.0], "s", ["0 s"]),
         ([], "s", []),
-        ([-10.0, 0.0, 10.0], "mm", ["-10 mm", "0 mm", "10 mm"]),
+        ([-10.0, 0.0, 10.0], "mm", ["−10 mm", "0 mm", "10 mm"]),
     ],
 )
 def test_ticks_are_written_in_one_unit(ticks: list[float], unit: str, expected: list[str]) -> None:
