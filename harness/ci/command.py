@@ -75,15 +75,21 @@ def show_judged(
     """Print by `show`, then as `show_result`."""
     from harness.ci.outputs import write_outputs
 
-    # Closed by the caller: the exit code and the files have to do.
-    if sys.stdout is not None:
-        try:
-            show()
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read our output has gone (`| head`), and the verdict stands. Python would complain at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print_safely(show)
     unwritten = write_outputs(outputs, judged, sys.stderr)
     if unwritten is not None or fault is not None:
         raise unwritten or fault or HarnessError
     return exit_code(judged.verdict.status)
+
+
+def print_safely(show: Callable[[], None]) -> None:
+    """Print by `show` to a standard output that may be closed, or whose reader may be gone."""
+    if sys.stdout is None:
+        # Closed by the caller: the exit code and the files have to do.
+        return
+    try:
+        show()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`), and the verdict stands. Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -36,7 +36,7 @@ def run_selftest(parsed: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
-    from harness.ci.command import exit_code
+    from harness.ci.command import exit_code, print_safely
     from harness.interrupt import Interrupt
     from harness.rundir import encode
     from harness.selftest.conduct import conduct
@@ -47,10 +47,14 @@ def run_selftest(parsed: argparse.Namespace) -> int:
         report = conduct(
             plan(quick=parsed.quick), quick=parsed.quick, out=parsed.out, interrupt=interrupt, say=_say
         )
-    if parsed.json:
-        print(encode(report).decode())
-    else:
-        print_selftest(report, Console())
+
+    def show() -> None:
+        if parsed.json:
+            print(encode(report).decode())
+        else:
+            print_selftest(report, Console())
+
+    print_safely(show)
     return exit_code(report.status)
 
 
