@@ -90,6 +90,7 @@ def print_safely(show: Callable[[], None]) -> None:
     try:
         show()
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # SystemExit is what rich makes of a broken pipe, with a code that is no verdict of ours.
         # Whoever read our output has gone (`| head`), and the verdict stands. Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -197,3 +199,15 @@ def test_a_corrupt_folder_is_no_pass_and_no_traceback(
     assert "" == captured.out
     assert text in captured.err
     assert 1 == captured.err.count("\n")
+
+
+def test_a_reader_that_goes_away_changes_no_exit_code(run: Path) -> None:
+    """As in `harness gate … | head -1`, with tables and with JSON."""
+    for form in ([], ["--json"]):
+        gate = ["gate", str(run), "--no-default-gates", "--gate", "p(99) < 10ms", *form]
+        script = f"import sys; from harness.cli import main; sys.exit(main({gate!r}))"
+        child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.close()
+        _, errors = child.communicate(timeout=60)
+        assert (3, b"") == (child.returncode, errors)
