@@ -32,7 +32,7 @@ from locust.main import main
 from locust.runners import MasterRunner, WorkerRunner
 
 from harness.credentials import read_access
-from harness.errors import HarnessError, UsageError, explain
+from harness.errors import HarnessError
 from harness.load import distribution_channel as channel
 from harness.load.agents import FleetDispatcher, PollingAgent, RunnerPost, adopt
 from harness.load.behaviours import behaviour_for
@@ -47,7 +47,7 @@ from harness.load.run import LocalRun, Run
 from harness.model import Sample
 from harness.processes import die_with_parent
 from harness.rundir import RunDirectory
-from harness.scenarios import DEFAULT_SCENARIO, scenario_kind
+from harness.scenarios import DEFAULT_SCENARIO
 
 INTERRUPTED_CODE = 130
 """What a shell calls a process that SIGINT ended."""
@@ -298,15 +298,6 @@ class Conductor:
             runner.register_message(channel.PLAN, self._take_part, concurrent=True)
             runner.register_message(channel.END, self._take_end, concurrent=True)
         elif isinstance(runner, MasterRunner):
-            if scenario_kind(self._scenario).writes:
-                raise UsageError(
-                    explain(
-                        "option",
-                        "--processes" if options.processes else "--master",
-                        fault=f"the operators of {self._scenario} would work in each process",
-                        remedy="a single process, which drives thousands of agents",
-                    )
-                )
             for kind, take in (
                 (channel.CLOCK, MasterRun.take_clock),
                 (channel.LINES, MasterRun.take_lines),

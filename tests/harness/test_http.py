@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness.errors import HarnessError, UsageError
-from harness.http import check_base_url, get_json
+from harness.http import check_base_url, get_json, redirect_text
 from tests.harness.servers import http_server
 
 
@@ -155,3 +155,37 @@ def test_a_silent_host_is_given_up() -> None:
         silent.listen()
         with pytest.raises(HarnessError, match=r"no answer: (timed out|not complete)"):
             get_json(f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout_s=0.2)
+
+
+@pytest.mark.parametrize(
+    ("location", "text"),
+    [
+        # the same host, only safer
+        ("https://a.example/api/x", "target 'http://a.example/m': wants https; try --host https://a.example/m"),
+        (
+            "https://evil.example/?token=x",
+            (
+                "target 'http://a.example/m': redirects /api to https://evil.example, which is not followed; "
+                "try the API's own base URL as --host"
+            ),
+        ),
+        # whoever sends the answer chooses what stands there: credentials in it are not repeated
+        (
+            "https://user:secret@evil.example/",
+            (
+                "target 'http://a.example/m': redirects /api to https://evil.example, which is not followed; "
+                "try the API's own base URL as --host"
+            ),
+        ),
+        (
+            "/login",
+            (
+                "target 'http://a.example/m': redirects /api to http://a.example, which is not followed; "
+                "try the API's own base URL as --host"
+            ),
+        ),
+        (None, "target 'http://a.example/m': redirects without saying where; try the API's own base URL"),
+    ],
+)
+def test_a_redirect_is_said_and_not_followed(location: str | None, text: str) -> None:
+    assert text == redirect_text("http://a.example/m", "/api", location)

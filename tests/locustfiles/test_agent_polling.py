@@ -612,21 +612,6 @@ def test_workers_do_not_outlive_a_master_that_is_killed(tmp_path: Path) -> None:
     assert len(done.stored.samples) >= 59
 
 
-def test_operators_are_not_shared(tmp_path: Path) -> None:
-    """Each process would order deployments for every agent."""
-    scenario = SCENARIO_FILE.with_name("deployment_wave.py")
-    done = subprocess.run(
-        [sys.executable, "-m", "locust", "-f", str(scenario), "--headless", *shared(),
-         "--host", "http://127.0.0.1:9", "--allow-writes"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == ExitCode.USAGE
-    assert (
-        "deployment-wave: option '--processes': the operators of deployment-wave would work in each process; "
-        "try a single process, which drives thousands of agents"
-    ) in done.stderr
-
-
 def test_help_has_a_group_of_our_own(tmp_path: Path) -> None:
     """Started as a program, the scenario shows its options; Locust shows its own only, and names near misses."""
     done = subprocess.run(

@@ -17,6 +17,7 @@ from harness.model import PENDING_ROUTE, Sample
 from harness.rundir import RunDirectory, read_pickups, read_samples
 from harness.scenarios import SCENARIOS, scenario_kind
 from tests.harness.load.polled import ROOT, polled_server
+from tests.locustfiles.test_agent_polling import shared
 
 CERTIFICATE = ROOT / "tests/harness/load/loopback.pem"
 JUDGED = {0, 3, 4, 5}
@@ -99,12 +100,13 @@ def test_failed_polls_are_retried_with_and_without_back_off(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_a_wave_is_ordered_fetched_and_reported(tmp_path: Path) -> None:
-    """Ten agents get one deployment each, fetch it with a poll, and report two steps."""
+    """Ten agents of two processes get one deployment each, fetch it with a poll, and report two steps."""
     with master(tmp_path) as url:
         refused = locust("deployment-wave", tmp_path / "refused", "-u", "10", "-t", "2s", "--host", url)
         done = locust(
             *("deployment-wave", tmp_path / "run", "-u", "10", "-t", "6s", "--interval", "1s", "--host", url),
             *("--allow-writes", "--wave-at", "1s", "--wave-every", "0s", "--step-after", "200ms"),
+            *shared(),
         )
     assert 2 == refused.returncode
     assert f"changes the data at {url}; try --allow-writes" in refused.stderr

@@ -107,3 +107,22 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"folder '{tmp_path / 'taken'}': can't be made: File exists; try another --samples-dir"
     )
+
+
+def test_a_target_with_more_agents_than_a_page_is_asked_on(tmp_path: Path) -> None:
+    """The reference master answers 1,000 at most; the stand-in knows no pages, and is not asked for ever."""
+    with polled_server("--agents", "1000") as server:
+        found = identify(server.url, agents=1500)
+    assert 1000 == len(set(found.ids))
+    assert (
+        f"{server.url}/api/agents has 1000 agents for 1500 users: several users poll with the same id",
+    ) == found.warnings
+
+
+def test_a_target_that_wants_a_token_is_said_as_such() -> None:
+    with polled_server("--agents", "3", "--token", "s3cret") as server, pytest.raises(HarnessError) as refusal:
+        identify(server.url)
+    assert (
+        f"target '{server.url}': wants to know who asks, got 401, need 200; "
+        "try a valid token in $HARNESS_TOKEN, or --header-env NAME=VARIABLE"
+    ) == str(refusal.value)
