@@ -316,7 +316,6 @@ class _Judged:
             contender=new,
             change=change,
             expected=Interval(low=old, high=old),
-            detectable=0.0 if chance <= 1 - self.rule.one_sided else None,
         )
 
     def _left_out(self) -> str:

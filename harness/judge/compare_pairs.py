@@ -139,7 +139,6 @@ def _without_spread(rule: Rule, pairs: Sequence[tuple[float, float]]) -> Compari
         baseline=a,
         contender=b,
         change=change,
-        detectable=0.0,
     )
 
 
