@@ -16,6 +16,8 @@ from harness.ab.command import EPILOG as AB_EPILOG
 from harness.ab.command import add_ab_arguments, run_ab_command
 from harness.backend.seed import add_seed_arguments, run_seed
 from harness.backend.server import add_serve_arguments, run_server
+from harness.capacity.command import EPILOG as CAPACITY_EPILOG
+from harness.capacity.command import add_capacity_arguments, run_capacity
 from harness.ci.options import add_output_arguments, read_output_options
 from harness.comparison.command import EPILOG as COMPARE_EPILOG
 from harness.comparison.command import add_compare_arguments, run_compare
@@ -264,6 +266,14 @@ _COMMANDS = (
         epilog=AB_EPILOG,
         add_arguments=add_ab_arguments,
         run=run_ab_command,
+    ),
+    _Command(
+        name="capacity",
+        help="find the largest fleet that the target serves within the limits",
+        description="Try fleets until one breaks, and bisect: the largest that holds, the smallest that breaks.",
+        epilog=CAPACITY_EPILOG,
+        add_arguments=add_capacity_arguments,
+        run=run_capacity,
     ),
     _Command(
         name="init",

@@ -112,10 +112,10 @@ def record_of(
         branch=None if repository is None else describe_branch(repository),
         version=run.target.version,
         environment_key=run.environment.key,
-        environment=_environment(run.environment),
+        environment=environment_of(run.environment),
         scenario=run.scenario.name,
         scenario_digest=work_digest(run),
-        target=_target(run.target),
+        target=target_text(run.target),
         status=conclusion.result.verdict.status,
         report=report,
         metrics=_metrics(conclusion.result),
@@ -168,7 +168,8 @@ def work_digest(run: Run) -> str:
     return sha256("|".join([run.scenario.digest, target.kind, database, place]).encode()).hexdigest()[:12]
 
 
-def _environment(environment: Environment) -> Mapping[str, str]:
+def environment_of(environment: Environment) -> Mapping[str, str]:
+    """Return an environment as a record keeps it."""
     told = {
         "cpu": environment.cpu,
         "cores": environment.cores,
@@ -179,7 +180,8 @@ def _environment(environment: Environment) -> Mapping[str, str]:
     return {name: str(value) for name, value in told.items() if value is not None} | dict(environment.packages)
 
 
-def _target(target: Target) -> str:
+def target_text(target: Target) -> str:
+    """Return a target in words for people, without its address."""
     rows = None if target.deployments is None else f"{target.deployments:,} deployments"
     delay = f"delayed by {target.delay_s:g} s" if target.delay_s else None
     errors = f"{target.error_ratio:.2%} artificial errors" if target.error_ratio else None
