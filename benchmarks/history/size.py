@@ -101,7 +101,8 @@ def timed(what: str, work: Callable[[], object]) -> None:
     outcome = work()
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{what:44} {wall_s:8.2f} s  {cpu_s:8.2f} s CPU  peak {peak_mb:6.0f} MB  {outcome}")
+    told = f"{what:44} {wall_s:8.2f} s  {cpu_s:8.2f} s CPU  peak {peak_mb:6.0f} MB  {outcome}"
+    print(told, flush=True)
 
 
 def measure(folder: Path, count: int) -> None:

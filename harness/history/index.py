@@ -146,7 +146,7 @@ def forget(folder: Path) -> bool:
 def read_entry(folder: Path, path: str) -> Entry:
     """Read one file itself."""
     try:
-        record = decode_record((folder / path).read_bytes(), HistoryRecord)
+        record = decode_record((folder / path).read_bytes(), HistoryRecord, histograms=False)
     except UnreadableRecordError as fault:
         return Entry(path, str(fault))
     except OSError as fault:

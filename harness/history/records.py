@@ -66,13 +66,14 @@ def decode_plain(plain: Mapping[str, Any], kind: type[T]) -> T:
     return decode_record(msgspec.json.encode(plain), kind)
 
 
-def decode_record(stored: bytes, kind: type[T]) -> T:
+def decode_record(stored: bytes, kind: type[T], *, histograms: bool = True) -> T:
     """
     Read a stored record.
 
     Args:
         stored: as `encode_record` wrote it, or any JSON of that shape.
         kind: class of the record.
+        histograms: whether these are unpacked, which is most of the work; without, they are empty.
 
     Raises:
         UnreadableRecordError: torn, foreign, of a newer schema, or with a time or an id that is none.
@@ -83,8 +84,9 @@ def decode_record(stored: bytes, kind: type[T]) -> T:
             raise UnreadableRecordError(
                 f"written by a newer version: schema {version}, this one reads up to {HISTORY_SCHEMA_VERSION}"
             )
+        hook = _decode_histogram if histograms else _pass_histogram
         # Not strict only so that "inf" may stand for a number.
-        record: T = msgspec.json.decode(stored, type=kind, dec_hook=_decode_histogram, strict=False)
+        record: T = msgspec.json.decode(stored, type=kind, dec_hook=hook, strict=False)
     except (msgspec.DecodeError, ValueError, RecursionError) as fault:
         raise UnreadableRecordError(_why(stored, fault)) from fault
     fault_text = fault_of(record)
@@ -252,3 +254,7 @@ def _decode_histogram(kind: type, stored: Any) -> Any:
     if kind is Histogram:
         return unpack(stored)
     raise NotImplementedError(f"no stored form for {kind.__name__}")
+
+
+def _pass_histogram(kind: type, stored: Any) -> Any:
+    return _decode_histogram(kind, stored) if kind is not Histogram else Histogram()
