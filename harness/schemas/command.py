@@ -13,12 +13,16 @@ examples:
 result      result.json, and what harness run, report and gate print with --json
 benchmarks  what harness gate --benchmark-json prints with --json
 selftest    what harness selftest prints with --json
+compare     what harness compare prints with --json
+ab          ab.json, and what harness ab prints with --json
 """
 
 
 def add_schema_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `harness schema`, which `run_schema` reads."""
-    parser.add_argument("kind", choices=("result", "benchmarks", "selftest"), help="which of them")
+    parser.add_argument(
+        "kind", choices=("result", "benchmarks", "selftest", "compare", "ab"), help="which of them"
+    )
 
 
 def run_schema(parsed: argparse.Namespace) -> int:

@@ -2,12 +2,20 @@
 
 from pathlib import Path
 
+from harness.ab.job import AbResult
+from harness.comparison.comparing import Compared
 from harness.gating.benchmark_judge import BenchmarkVerdict
 from harness.model import Result
 from harness.report.schema import schema_text
 from harness.selftest.outcome import SelftestReport
 
-KINDS: dict[str, type] = {"result": Result, "benchmarks": BenchmarkVerdict, "selftest": SelftestReport}
+KINDS: dict[str, type] = {
+    "result": Result,
+    "benchmarks": BenchmarkVerdict,
+    "selftest": SelftestReport,
+    "compare": Compared,
+    "ab": AbResult,
+}
 """Name → the record that the schema describes."""
 
 
