@@ -6,10 +6,11 @@ A samples file straight into columns: route by route, in chunks, without a milli
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedIOBase, RawIOBase
 from itertools import repeat
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -214,8 +215,11 @@ def read_columns(path: Path) -> StoredColumns:
     header = read_header(path)
     reader = _Reader()
     try:
-        with path.open("rb") as file:
-            file.readline()
+        with path.open("rb") as header_file:
+            header_file.readline()
+            begin = header_file.tell()
+        with path.open("rb", buffering=0) as file:
+            file.seek(begin)
             for block in _blocks(file):
                 reader.take(block)
     except OSError as fault:
@@ -224,20 +228,26 @@ def read_columns(path: Path) -> StoredColumns:
     return StoredColumns(header=header, routes=reader.routes(), torn_lines=reader.torn_lines)
 
 
-def _blocks(file: BinaryIO) -> Iterable[bytes]:
-    """Yield the rest of a file as blocks of whole lines; the last may lack its end."""
-    # A list, because a damaged file may go on for long without the end of a line.
-    waiting: list[bytes] = []
-    while chunk := file.read(_CHUNK_BYTES):
-        head, end_of_line, tail = chunk.rpartition(b"\n")
-        if end_of_line:
-            yield b"".join((*waiting, head))
-            waiting = [tail]
-        else:
-            waiting.append(tail)
-    last = b"".join(waiting)
-    if last:
-        yield last
+def _blocks(file: BufferedIOBase | RawIOBase) -> Iterable[memoryview]:
+    """
+    Yield the rest of a file as blocks of whole lines; the last may lack its end.
+
+    A block lies in a buffer that is used again: it is gone when the next one is asked for.
+    """
+    buffer = bytearray(_CHUNK_BYTES)
+    filled = 0
+    while read := file.readinto(memoryview(buffer)[filled:]):
+        filled += read
+        end = buffer.rfind(b"\n", 0, filled) + 1
+        if end:
+            yield memoryview(buffer)[:end]
+            buffer[: filled - end] = buffer[end:filled]
+            filled -= end
+        elif filled == len(buffer):
+            # A line longer than the buffer, which only a damaged file has.
+            buffer = buffer + bytearray(len(buffer))
+    if filled:
+        yield memoryview(buffer)[:filled]
 
 
 class _Reader:
@@ -246,7 +256,7 @@ class _Reader:
         self._builders: dict[tuple[str, str], ColumnsBuilder] = {}
         self.torn_lines = 0
 
-    def take(self, block: bytes) -> None:
+    def take(self, block: memoryview) -> None:
         try:
             rows = self._decoder.decode_lines(block)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -269,8 +279,8 @@ class _Reader:
     def _builder(self, method: str, name: str) -> ColumnsBuilder:
         return self._builders.setdefault((method, name), ColumnsBuilder())
 
-    def _whole_lines(self, block: bytes) -> Iterable[SampleRow]:
-        for line in block.split(b"\n"):
+    def _whole_lines(self, block: memoryview) -> Iterable[SampleRow]:
+        for line in bytes(block).split(b"\n"):
             if not line.strip():
                 continue
             try:

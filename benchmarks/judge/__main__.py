@@ -1,14 +1,15 @@
 """
 Print the tables of docs/verdicts.md.
 
-``python -m benchmarks.judge``, or one part of it: ``tables``, ``rates``, ``speed``.
+``python -m benchmarks.judge``, or one part of it: ``tables``, ``rates``, ``looks``, ``reading``, ``speed``.
 """
 
 import sys
 
+from benchmarks.judge.looks import looks_at
 from benchmarks.judge.processes import Process, autoregressive, independent, queue
 from benchmarks.judge.rates import rates_on_the_limit
-from benchmarks.judge.speed import measure
+from benchmarks.judge.speed import measure, measure_stored
 from harness.judge.intervals import shows_beyond, shows_within, smallest_n
 
 QUANTILES = (0.50, 0.95, 0.99)
@@ -29,6 +30,13 @@ CASES: tuple[tuple[Process, int, int], ...] = (
     (queue(0.9), 20_000, 400),
 )
 """Source, polls a run, runs."""
+LOOKS: tuple[tuple[Process, int, int], ...] = (
+    (independent(), 5_000, 100),
+    (autoregressive(0.9), 5_000, 100),
+    (queue(0.8), 5_000, 100),
+    (queue(0.9), 5_000, 60),
+)
+"""The same, for runs that are watched."""
 
 
 def print_tables() -> None:
@@ -60,6 +68,35 @@ def print_rates() -> None:
         print(f"  {process.name:24}{n:7,}{runs:6,}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
 
 
+def print_looks() -> None:
+    """Print how often a run is ended early by mistake, and how soon rightly."""
+    print("A look every hundred polls, truth on the limit: runs ended by mistake %:")
+    print(f"  {'source':24}{'n':>7}{'runs':>6}" + "".join(f"{f'p{q * 100:g}':>8}" for q in QUANTILES))
+    for process, n, runs in LOOKS:
+        found = [looks_at(process, n=n, quantile=q, limit_s=process.quantile(q), runs=runs) for q in QUANTILES]
+        cells = "".join(f"{100 * looks.ended:8.1f}" for looks in found)
+        print(f"  {process.name:24}{n:7,}{runs:6,}{cells}", flush=True)
+    print("Truth at twice the allowed share: polls until the run is ended, in the median:")
+    for process, quantile in ((independent(), 0.99), (independent(), 0.95), (queue(0.8), 0.95)):
+        limit_s = process.quantile(1 - 2 * (1 - quantile))
+        late = looks_at(process, n=10_000, quantile=quantile, limit_s=limit_s, runs=40)
+        polls = f"{late.median_polls:,.0f}" if late.median_polls else "more than 10,000"
+        print(
+            f"  {process.name:24}p{quantile * 100:g}: {polls} ({100 * late.ended:.0f} % of the runs)", flush=True
+        )
+
+
+def print_reading() -> None:
+    """Print what judging a stored run of a million polls costs, reading its samples included."""
+    for polls in (10_000, 100_000, 1_000_000):
+        speed = measure_stored(polls)
+        print(
+            f"  {polls:9,} polls: {speed.wall_s:.2f} s, of it {speed.cpu_s:.2f} s on the processor, "
+            f"peak memory {speed.before_bytes / 2**20:.0f} MiB before, {speed.after_bytes / 2**20:.0f} MiB after",
+            flush=True,
+        )
+
+
 def print_speed() -> None:
     """Print what judging a million polls costs."""
     for polls in (10_000, 100_000, 1_000_000):
@@ -71,7 +108,13 @@ def print_speed() -> None:
         )
 
 
-PARTS = {"tables": print_tables, "rates": print_rates, "speed": print_speed}
+PARTS = {
+    "tables": print_tables,
+    "rates": print_rates,
+    "looks": print_looks,
+    "reading": print_reading,
+    "speed": print_speed,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -30,6 +30,9 @@ def check_gates(gates: Sequence[Gate]) -> None:
             raise UsageError(explain("gate", gate.name, fault=fault, got=got, need=need))
 
 
+_HIGHEST_QUANTILE = 0.999999
+"""Three million polls without exceedance are needed for it."""
+
 Fault = tuple[str, object, str]
 """What is wrong, the value, the range."""
 
@@ -55,6 +58,8 @@ def _faults(gate: Gate, facts: MetricFacts) -> list[Fault]:
         faults.append((f"'{gate.metric}' is no distribution", f"quantile {gate.quantile}", "no quantile"))
     if gate.quantile is not None and not 0 < gate.quantile <= 1:
         faults.append(("quantile out of range", gate.quantile, "0 < q <= 1"))
+    elif gate.quantile is not None and _HIGHEST_QUANTILE < gate.quantile < 1:
+        faults.append(("no run is long enough for this quantile", gate.quantile, "up to p(99.9999), or max"))
     if facts.kind is not Kind.PLAIN and gate.direction is not Direction.BELOW and not gate.against_baseline:
         faults.append((f"'{gate.metric}' has to stay below its limit", gate.direction.value, "'below'"))
     if gate.kind is not None and not facts.selects:

@@ -79,4 +79,4 @@ def test_the_command_prints_the_tables(capsys):
 
 def test_the_command_names_an_unknown_part(capsys):
     assert command.main(["speeed"]) == 2
-    assert capsys.readouterr().err == "part 'speeed': unknown, need one of tables, rates, speed\n"
+    assert capsys.readouterr().err == "part 'speeed': unknown, need one of tables, rates, looks, reading, speed\n"

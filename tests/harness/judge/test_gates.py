@@ -156,6 +156,13 @@ ONE_OF = ", ".join(METRICS)
             "gate 'g': 'poll_rate' is no distribution, got quantile 0.95, need no quantile",
         ),
         (gate(quantile=1.5), "gate 'g': quantile out of range, got 1.5, need 0 < q <= 1"),
+        (
+            gate(quantile=0.9999999999999999),
+            (
+                "gate 'g': no run is long enough for this quantile, got 0.9999999999999999, need up to "
+                "p(99.9999), or max"
+            ),
+        ),
         (gate(quantile=0.0), "gate 'g': quantile out of range, got 0.0, need 0 < q <= 1"),
         (
             gate(direction=Direction.ABOVE),
