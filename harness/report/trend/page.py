@@ -106,7 +106,8 @@ def render_page(
     book = StyleBook()
     points = [p for judged in trend.series for p in judged.series.points]
     runs = {p.record: p for p in points}
-    numbers = {record: i for i, record in enumerate(runs)}
+    # Only runs that can be pointed at are told: of a hundred thousand, a few hundred.
+    numbers: dict[str, int] = {}
     chosen = _fitting(settings, trend.series)
     marks = sum(min(len(one.series.points), 2 * chosen.columns) for one in trend.series)
     starts = {record: point.at_s for record, point in runs.items()}
@@ -141,7 +142,7 @@ def render_page(
             notes=[_note_row(note.at_utc, note.text, is_release=note.is_release) for note in trend.notes],
             left_out=_left_out(trend),
             thinned=_thinned(trend.series, chosen),
-            runs=_data([_run(point, link) for point in runs.values()]),
+            runs=_data([_run(runs[record], link) for record in numbers]),
             script=Markup(script),  # noqa: S704  # our own file
             script_hash=digest(script),
             style=Markup(style),  # noqa: S704  # our own file, and rules made of our own names and numbers
@@ -202,7 +203,7 @@ def _chart_data(group: Group, wide: Chart, narrow: Chart | None, numbers: dict[s
         series.append(
             {
                 "n": member_text(judged.series) if len(group.members) > 1 else "",
-                "r": [numbers[hit.point.record] for hit in hits],
+                "r": [numbers.setdefault(hit.point.record, len(numbers)) for hit in hits],
                 "v": [value_of(hit.point.value, unit) for hit in hits],
                 "i": intervals if any(intervals) else 0,
                 "o": [i for i, hit in enumerate(hits) if hit.outlier],

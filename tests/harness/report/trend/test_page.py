@@ -164,3 +164,10 @@ def test_a_database_gives_no_relative_links() -> None:
     link = report_links(None, Path("/work/out"))
     assert link("runs/a/report.html") is None
     assert "https://ci.example/1" == link("https://ci.example/1")
+
+
+def test_only_runs_that_can_be_pointed_at_are_told() -> None:
+    series = judged(series_of_values(noisy(5000, 1.0)))
+    *_, runs = blocks(page_of(trend_of(series)))
+    assert isinstance(runs, list)
+    assert 100 < len(runs) < 460
