@@ -13,8 +13,10 @@ Everything is written into a folder beside the final one and moved when it is wh
 """
 
 import contextlib
+import glob
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -36,6 +38,8 @@ from harness.rundir import cannot_write
 PAGE = "trend.html"
 DATA = "trend.json"
 FORMATS = ("html", "png", "svg")
+
+_REST_AGE_S = 86_400.0
 
 Progress = Callable[[str, int, int], None]
 """Told what is being drawn, how many are done, and of how many."""
@@ -142,6 +146,10 @@ def _new_folder(out: Path) -> Iterator[Path]:
     folder = out.parent / f".{out.name}.{os.getpid()}.partial"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        for rest in out.parent.glob(f".{glob.escape(out.name)}.*.partial"):
+            # What a killed call left, once it is surely nobody's.
+            if time.time() - rest.stat().st_mtime > _REST_AGE_S:
+                shutil.rmtree(rest, ignore_errors=True)
         folder.mkdir()
         yield folder
     except OSError as fault:

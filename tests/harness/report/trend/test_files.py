@@ -177,3 +177,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     finally:
         tmp_path.chmod(0o700)
         shutil.rmtree(tmp_path / "trend", ignore_errors=True)
+
+
+def test_what_a_killed_call_left_beside_a_plain_folder_goes_too(tmp_path: Path) -> None:
+    stale = tmp_path / ".trend.77.partial"
+    stale.mkdir()
+    write_trend(TREND, tmp_path / "trend", HTML)
+    assert stale.exists()
+    os.utime(stale, (0, 0))
+    write_trend(TREND, tmp_path / "trend", HTML)
+    assert ["trend"] == entries(tmp_path)
