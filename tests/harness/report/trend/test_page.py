@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,14 @@ def test_only_runs_that_can_be_pointed_at_are_told() -> None:
     *_, runs = blocks(page_of(trend_of(series)))
     assert isinstance(runs, list)
     assert 100 < len(runs) < 460
+
+
+def test_a_hostile_version_ends_no_block_of_data() -> None:
+    series = series_of_values(noisy(12, 1.0))
+    points = tuple(replace(point, version="</script><script>alert(1)</script><!--") for point in series.points)
+    page = page_of(trend_of(judged(replace(series, points=points))))
+    assert "alert(1)</script>" not in page
+    assert "<!--" not in page
+    *_, runs = blocks(page)
+    assert isinstance(runs, list)
+    assert "</script><script>alert(1)</script><!--" == runs[0]["version"]
