@@ -31,10 +31,10 @@ CASES: tuple[tuple[Process, int, int], ...] = (
 )
 """Source, polls a run, runs."""
 LOOKS: tuple[tuple[Process, int, int], ...] = (
-    (independent(), 5_000, 100),
+    (independent(), 10_000, 100),
     (autoregressive(0.9), 5_000, 100),
-    (queue(0.8), 5_000, 100),
-    (queue(0.9), 5_000, 60),
+    (queue(0.8), 20_000, 100),
+    (queue(0.9), 20_000, 60),
 )
 """The same, for runs that are watched."""
 
