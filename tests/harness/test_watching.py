@@ -1,10 +1,14 @@
 """The samples of a run that goes on, and what the gates say of them."""
 
+import json
 from dataclasses import replace
 
+import pytest
+
+from harness.cli import main
 from harness.gate_syntax import parse_gate
 from harness.model import PENDING_ROUTE, GeneratorTick, Sample, SampleHeader, Status
-from harness.rundir import RunDirectory, encode
+from harness.rundir import RunDirectory, encode, read_run
 from harness.scenario import make_scenario
 from harness.watching import RunWatch
 
@@ -100,3 +104,22 @@ def test_gates_on_another_route_are_watched_too(tmp_path):
     of = fed(watch(tmp_path, gate), polls(10, took_s=0.01))
     stop = fed(of, polls(10, took_s=0.4, name="/slow")).look(10.0)
     assert ("GET /slow p95",) == stop.gates
+
+
+@pytest.mark.slow
+def test_a_real_run_ends_when_its_gate_has_surely_failed(tmp_path, capsys):
+    """Fifty agents poll a target that takes 400 ms: a plan of a minute and a half ends in seconds, with a FAIL."""
+    arguments = ["run", "--deployments", "200", "--interval", "1s", "--run-time", "90s", "--target-delay", "400ms"]
+    arguments += ["--gate", "p95 < 200ms, abort_on_fail", "--out", str(tmp_path), "--no-history", "--json"]
+    assert 3 == main(arguments)
+    result = json.loads(capsys.readouterr().out)
+    stop = result["run"]["stop"]
+    assert ("FAIL", ["p95"]) == (stop["status"], stop["gates"])
+    assert stop["judged_until_s"] < 45
+    assert (
+        "the targets of the specification (8 gates), command line (1 gate, in place of p95)"
+        == result["gates_from"]
+    )
+    assert [f"{stop['reason']}."] == [text for text in result["warnings"] if text.startswith("The run was ended")]
+    (folder,) = tmp_path.iterdir()
+    assert "finished" == read_run(RunDirectory(folder)).state
