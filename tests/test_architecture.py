@@ -49,6 +49,26 @@ HARNESS = modules("harness")
 MONITORING = modules("monitoring")
 
 
+def room_of(name: str) -> str | None:
+    """Return the room that a module of harness is in; None for the ground floor and for what joins rooms."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in ROOMS else None
+
+
+def reached_from(name: str) -> set[str]:
+    """Return every module of harness that a module imports, and those that they import."""
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for target in imports(HARNESS[waiting.pop()]):
+            for candidate in (target, target.rpartition(".")[0]):
+                if candidate in HARNESS and candidate not in seen:
+                    seen.add(candidate)
+                    waiting.append(candidate)
+                    break
+    return seen
+
+
 def heads(names: Iterator[str]) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
@@ -74,6 +94,13 @@ def test_a_room_stands_on_the_ground_floor_only(name: str) -> None:
         if target.startswith("harness.") and target.split(".")[1] in set(ROOMS) - {room}
     }
     assert set() == others
+
+
+@pytest.mark.parametrize("name", [name for name in HARNESS if room_of(name) and not name.endswith(".command")])
+def test_what_a_room_stands_on_knows_no_room(name: str) -> None:
+    """What joins rooms stands above them; a room's own command, which is called from above, may use it."""
+    own = room_of(name)
+    assert set() == {room for room in map(room_of, reached_from(name)) if room is not None} - {own}
 
 
 @pytest.mark.parametrize("name", HARNESS)
