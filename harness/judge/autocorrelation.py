@@ -36,7 +36,7 @@ about 1 of 100 runs; without the threshold two of three independent runs would l
 """
 
 
-_DIRECT_LAGS = 16
+_DIRECT_LAGS = 32
 """Lags that are worth taking one by one: the window of independent polls closes after five or six."""
 
 _FIRST_LAGS = 4096
@@ -139,11 +139,20 @@ def _sums_in_window(exceeds: Bools, most_lags: int) -> Floats:
 
 
 def _first_sums(exceeds: Bools, lags: int) -> Floats:
-    """Return the sums of the first autocorrelations, one product after the other: enough where memory is short."""
-    centred = exceeds - np.mean(exceeds)
-    variance = float(centred @ centred)
-    products = [float(centred[lag:] @ centred[:-lag]) for lag in range(1, lags + 1)]
-    return np.cumsum(np.array(products, dtype=np.float64) / variance)
+    """
+    Return the sums of the first autocorrelations, one lag after the other: enough where memory is short.
+
+    Of yes and no a product is a count, which is exact and takes a hundredth of a transform's time.
+    """
+    n, total = len(exceeds), int(np.count_nonzero(exceeds))
+    mean = total / n
+    sums = np.empty(lags)
+    for lag in range(1, lags + 1):
+        both = int(np.count_nonzero(exceeds[lag:] & exceeds[:-lag]))
+        later = total - int(np.count_nonzero(exceeds[:lag]))
+        earlier = total - int(np.count_nonzero(exceeds[n - lag :]))
+        sums[lag - 1] = both - mean * (later + earlier) + (n - lag) * mean**2
+    return np.cumsum(sums / (total * (1 - mean)))
 
 
 def _window_end(sums: Floats) -> int | None:

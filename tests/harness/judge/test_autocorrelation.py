@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.judge.processes import autoregressive, independent, queue
-from harness.judge.autocorrelation import Level, bulk_levels, integrated_time, time_at_limit
+from harness.judge.autocorrelation import Level, _first_sums, bulk_levels, integrated_time, time_at_limit
 
 
 def markov(memory, n, *, share=0.5, seed=1):
@@ -92,3 +92,13 @@ def test_memory_in_a_run_of_300_is_noticed(process, n, least):
         for seed in range(300)
     )
     assert noticed >= least * 300
+
+
+@given(st.lists(st.booleans(), min_size=3, max_size=200).filter(lambda given: 0 < sum(given) < len(given)))
+def test_the_first_autocorrelations_are_counted_as_defined(given):
+    """One by one, from the definition: the covariance at a lag over the variance, both with the overall mean."""
+    values = np.array(given)
+    centred = values - values.mean()
+    lags = min(10, len(values) - 1)
+    expected = [sum(centred[lag:] * centred[:-lag]) / sum(centred**2) for lag in range(1, lags + 1)]
+    np.testing.assert_allclose(_first_sums(values, lags), np.cumsum(expected), atol=1e-9)
