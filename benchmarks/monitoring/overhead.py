@@ -349,7 +349,7 @@ def server_cpu_us(kind: str, folder: Path, requests: int) -> float:
             [sys.executable, "-c", SERVER, str(port), kind, str(folder / "logs")], stdout=out, stderr=out
         )
         try:
-            for _ in range(100):
+            for _ in range(600):
                 try:
                     asyncio.run(load(port, 800))
                     break
@@ -388,6 +388,9 @@ COMPARISONS = {
 }
 
 
+_SERVER = "monitoring_overhead_server"
+
+
 def keep(name: str, measured: Measured, *, rounds: int, arguments: str) -> None:
     """Store a comparison for `benchmarks.plots`."""
     comparison = Comparison(
@@ -410,7 +413,7 @@ def keep(name: str, measured: Measured, *, rounds: int, arguments: str) -> None:
 
 def run(comparison: str, *, rounds: int, block: int) -> Measured:
     """Make one of the comparisons."""
-    if comparison == "monitoring_overhead_server":
+    if comparison == _SERVER:
         return in_a_server(rounds=max(3, rounds // 6), requests=8000)
     if comparison == "monitoring_overhead_uvicorn":
         loops: Any = asyncio
@@ -426,15 +429,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40, help="turns of each contender [≥ 2]")
     parser.add_argument("--block", type=int, default=1000, help="requests a turn")
+    parser.add_argument("--only", choices=list(COMPARISONS), help="make this comparison alone")
     parser.add_argument("--server", action="store_true", help="also measure a real server")
     parser.add_argument("--store", action="store_true", help="keep the results in benchmarks/results")
     asked = parser.parse_args()
     print(", ".join(f"{name} {value}" for name, value in environment().items()), f"load {os.getloadavg()[0]:.1f}")
     for name in COMPARISONS:
-        if name != "monitoring_overhead_server" or asked.server:
+        if name == asked.only or (asked.only is None and (name != _SERVER or asked.server)):
             measured = run(name, rounds=asked.rounds, block=asked.block)
             if asked.store:
-                keep(name, measured, rounds=asked.rounds, arguments=f"--rounds {asked.rounds} --store")
+                chosen = f"--rounds {asked.rounds} --block {asked.block}"
+                keep(
+                    name, measured, rounds=len(measured.figures[BARE]), arguments=f"--only {name} {chosen} --store"
+                )
 
 
 if __name__ == "__main__":
