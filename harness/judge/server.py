@@ -101,9 +101,9 @@ def index(gate: Gate, context: Context) -> Outcome:
     """Judge whether the database serves the statements that expect an index by searching it."""
     plans = [plan for plan in context.evidence.indexes if plan.expected_index == gate.subject]
     if not plans and context.evidence.indexes:
-        known = sorted({plan.expected_index for plan in context.evidence.indexes})
-        near = difflib.get_close_matches(gate.subject, known, n=1)
-        reason = f"no statement that was explained is meant for {gate.subject}, only for {', '.join(known)}"
+        names = sorted({plan.expected_index for plan in context.evidence.indexes})
+        near = difflib.get_close_matches(gate.subject, names, n=1)
+        reason = f"no statement that was explained is meant for {gate.subject}, only for {', '.join(names)}"
         remedy = f"'index({near[0]})', if that was meant" if near else "an index that the specification names"
         if gate.optional:
             return NotJudged(reason=reason)

@@ -61,7 +61,10 @@ def several(**others):
         (
             "POST /api/agents: p(95) < 200ms",
             Status.FAIL,
-            "300 of 300 requests took 200 ms or longer; with 95 % confidence more than 99.01 % do, 5 % are allowed",
+            (
+                "300 of 300 requests took 200 ms or longer; with 95 % confidence more than 99.01 % do, "
+                "5 % are allowed"
+            ),
         ),
         (
             "/api/deployments/{id}: error_ratio < 1%",
