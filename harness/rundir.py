@@ -10,6 +10,7 @@ The run directory: which files a run leaves, and how they are written and read.
         notes.jsonl      one LoadNote a line, where something happened to the load itself
         pickups.jsonl    one Pickup a line, where deployments were ordered during the run
         target.jsonl     one TargetTick a line, where the target is our own
+        drift.json       the watched series of a soak
         server.json      the target's own figures for the measured window, as it answered them
         evidence.json    the Reading: those figures, query plans, how the target ended
         result.json      the Result: summary, verdict, server's figures
@@ -91,6 +92,11 @@ class RunDirectory:
     def target_ticks(self) -> Path:
         """How an embedded target fared, one tick a line."""
         return self.path / "target.jsonl"
+
+    @property
+    def drift(self) -> Path:
+        """The series that a soak watches, and what became of each."""
+        return self.path / "drift.json"
 
     @property
     def server(self) -> Path:

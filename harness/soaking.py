@@ -10,9 +10,6 @@ from harness.judge.soak import drift_finding, soak_series
 from harness.model import Finding, Run
 from harness.rundir import RunDirectory, read_target_ticks, write_atomically
 
-DRIFT_FILE = "drift.json"
-"""File in a soak's folder that holds the watched series."""
-
 
 def soak_findings(
     directory: RunDirectory, run: Run, columns: Columns, *, until_s: float, written: bool = True
@@ -25,7 +22,7 @@ def soak_findings(
         run: a soak; any other gives no findings.
         columns: its polls.
         until_s: end of what is judged [s since the run's origin].
-        written: whether the series are written to `DRIFT_FILE`.
+        written: whether the series are written to ``drift.json``.
 
     Raises:
         HarnessError: the folder can't be written.
@@ -42,5 +39,5 @@ def soak_findings(
     )
     if written:
         stored = {one.name: {**asdict(one), "drift": asdict(drift_of(one.times_s, one.values))} for one in series}
-        write_atomically(directory.path / DRIFT_FILE, msgspec.json.format(msgspec.json.encode(stored), indent=1))
+        write_atomically(directory.drift, msgspec.json.format(msgspec.json.encode(stored), indent=1))
     return tuple(drift_finding(one) for one in series)
