@@ -1,0 +1,70 @@
+"""The stored comparisons and the page that shows them."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.plots import PAGE, draw, renewed
+from benchmarks.results import FOLDER, Comparison, Row, load, table
+
+RESULTS = sorted(FOLDER.glob("*.json"))
+
+
+def made(**changes: object) -> Comparison:
+    fields: dict[str, object] = {
+        "name": "one",
+        "title": "a thing",
+        "quantity": "time",
+        "unit": "ms",
+        "baseline": "theirs",
+        "smaller_is_better": True,
+        "rounds": 3,
+        "rows": (
+            Row(name="theirs", value=2.0, low=1.5, high=2.5),
+            Row(name="ours", value=1.0, ours=True),
+            Row(name="absent", value=None, note="not installed"),
+        ),
+        "command": "python -m one",
+        "measured_utc": "2026-11-23T08:30:00Z",
+        "environment": {"python": "3.11"},
+    }
+    return Comparison(**(fields | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_a_stored_result_names_its_baseline_and_its_environment(path: Path) -> None:
+    comparison = load(path)
+    assert path.stem == comparison.name
+    assert comparison.baseline in {row.name for row in comparison.rows}
+    assert {"cpu", "cores", "platform", "python"} <= set(comparison.environment)
+    assert all(row.value is not None or row.note for row in comparison.rows)
+
+
+def test_the_page_shows_the_stored_results() -> None:
+    """`python -m benchmarks.plots` was run after the last change of a result."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert renewed(page, [load(path) for path in RESULTS]) == page
+    for path in RESULTS:
+        assert (PAGE.parent / "images" / f"benchmark-{path.stem}.png").exists()
+
+
+def test_a_table_tells_what_was_not_measured() -> None:
+    assert [
+        "| a thing | ratio | time [ms] | rounds from, to | |",
+        "|---|---:|---:|---:|---|",
+        "| theirs | 1.00 | 2 | 1.5, 2.5 |  |",
+        "| **ours** | 0.50 | 1 |  |  |",
+        "| absent | ? | ? | | not installed |",
+    ] == table(made()).splitlines()
+
+
+def test_a_result_without_a_place_is_not_forgotten() -> None:
+    with pytest.raises(ValueError, match="has no place for 'one'"):
+        renewed("a page", [made()])
+
+
+def test_every_shape_is_drawn(tmp_path: Path) -> None:
+    draw(made(), tmp_path / "a.png")
+    wide = (Row(name="theirs", value=1.0), Row(name="ours", value=1000.0, ours=True))
+    draw(made(rows=wide, smaller_is_better=False), tmp_path / "b.png")
+    assert 2 == len(list(tmp_path.iterdir()))
