@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 def has_condition(statement: str) -> bool:
     """Tell whether a statement asks for some rows only; one that asks for all has to read them all."""
-    return re.search(r"\b(?:WHERE|JOIN|LIMIT)\b", _bare(statement), re.IGNORECASE) is not None
+    return re.search(r"\b(?:WHERE|JOIN|LIMIT)\b", without_literals(statement), re.IGNORECASE) is not None
 
 
 def candidates(
@@ -47,7 +47,7 @@ def candidates(
         Column lists, the most promising first: what is compared for equality, then the order, then one range.
     """
     known = set(columns)
-    text = _SUBQUERY.sub("?", _bare(statement))
+    text = _SUBQUERY.sub("?", without_literals(statement))
 
     def own(qualifier: str, column: str) -> bool:
         return column in known and (not qualifier or aliases.get(qualifier, qualifier) == table)
@@ -77,7 +77,7 @@ def index_name(table: str, columns: Iterable[str]) -> str:
     return "_".join(("idx", table, *columns))[:63]
 
 
-def _bare(statement: str) -> str:
+def without_literals(statement: str) -> str:
     """Return a statement with its literals emptied and its comments gone: services add a trace's id as one."""
     return _LITERALS.sub(lambda match: "''" if match[1] else " ", statement)
 

@@ -53,6 +53,26 @@ class Workload:
     damaged: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementServing:
+    """
+    What serves one captured statement, and whether it is what the specification names for it.
+
+    Args:
+        statement: the statement and its figures.
+        index: that the specification names for it; None where it names none.
+        served: whether `index` serves it; None when none is named, or a healthy planner may pass it over too.
+        used: indexes that its plan uses, in the plan's order; none for a mere scan and for SQLite's row ids.
+        note: why `served` is not True although an index is named.
+    """
+
+    statement: CapturedStatement
+    index: str | None
+    served: bool | None
+    used: tuple[str, ...]
+    note: str | None = None
+
+
 class Weight(StrEnum):
     """How much a finding counts."""
 
@@ -156,6 +176,7 @@ class Audit:
         statements: findings about statements, faults first.
         indexes: findings about indexes and statistics, faults first.
         served: different statements whose plans have nothing wrong.
+        servings: of each explained statement of the log, by total time: which index serves it, and which should.
         coverage: what all this rests on.
     """
 
@@ -165,4 +186,5 @@ class Audit:
     statements: tuple[StatementFinding, ...]
     indexes: tuple[IndexFinding, ...]
     served: int
+    servings: tuple[StatementServing, ...]
     coverage: AuditCoverage

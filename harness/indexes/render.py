@@ -1,17 +1,29 @@
 """Show an audit: as text for a terminal, as JSON for machines, as one HTML file. Nothing is judged here."""
 
 import functools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from harness.indexes.records import Audit, AuditCoverage, IndexFinding, Proposal, StatementFinding, Weight
+from harness.indexes.records import (
+    Audit,
+    AuditCoverage,
+    CapturedStatement,
+    IndexFinding,
+    Proposal,
+    StatementFinding,
+    StatementServing,
+    Weight,
+)
 from harness.model import Status
 from harness.units import format_count, format_duration, format_number, format_ratio
 
 _MARKS = {Weight.FAULT: "FAULT ", Weight.ADVICE: "advice"}
 _SHOWN_CHARACTERS = 300
+_SHOWN_IN_ROW = 110
+_COLUMNS = re.compile(r"^SELECT\s.{12,}?\sFROM\s", re.IGNORECASE)
 
 
 def render_json(audit: Audit) -> str:
@@ -32,6 +44,10 @@ def render_html(audit: Audit) -> str:
         coverage=coverage_sentences(audit.coverage),
         figures=figures,
         gain=gain,
+        mark=mark,
+        index=index_shown,
+        brief=brief,
+        sent=sent,
     )
 
 
@@ -71,6 +87,28 @@ def figures(finding: StatementFinding) -> str:
     )
 
 
+def mark(serving: StatementServing) -> str:
+    """Return in a word whether a statement is served by the index that the specification names for it."""
+    if serving.index is None:
+        return "–"
+    return {True: "served", False: "NOT SERVED", None: "can't tell"}[serving.served]
+
+
+def index_shown(serving: StatementServing) -> str:
+    """Return the index that the specification names for a statement, else those that its plan uses."""
+    return serving.index or ", ".join(serving.used) or "no index"
+
+
+def sent(statement: CapturedStatement) -> str:
+    """Return how often a statement was sent, and its mean duration."""
+    return f"{_counted(statement.calls, 'call')}, mean {format_duration(statement.mean_s)}"
+
+
+def brief(statement: str) -> str:
+    """Return a statement in one short line, its conditions before its columns."""
+    return _short(_COLUMNS.sub("SELECT … FROM ", " ".join(statement.split())), _SHOWN_IN_ROW)
+
+
 def gain(proposal: Proposal) -> str:
     """Return what a proposal was seen to bring, and where."""
     if proposal.cost_ratio is None:
@@ -81,6 +119,7 @@ def gain(proposal: Proposal) -> str:
 def _lines(audit: Audit) -> Iterator[str]:
     yield f"Indexes of {audit.database}"
     yield ""
+    yield from _serving_lines(audit.servings)
     for finding in audit.statements:
         yield from _statement_lines(finding)
     for index in audit.indexes:
@@ -92,6 +131,20 @@ def _lines(audit: Audit) -> Iterator[str]:
         yield f"  {sentence}"
     yield ""
     yield f"{audit.status.value}: {summary(audit)}"
+
+
+def _serving_lines(servings: Sequence[StatementServing]) -> Iterator[str]:
+    if not servings:
+        return
+    yield "Captured statements: is each served by the index that the specification names (–: it names none)?"
+    rows = [(mark(one), index_shown(one), sent(one.statement), brief(one.statement.text)) for one in servings]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for serving, row in zip(servings, rows, strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        yield "  " + "  ".join([*cells, row[-1]])
+        if serving.note is not None:
+            yield f"  {'':{widths[0]}}  {serving.note}"
+    yield ""
 
 
 def _statement_lines(finding: StatementFinding) -> Iterator[str]:
@@ -116,10 +169,10 @@ def _index_lines(finding: IndexFinding) -> Iterator[str]:
     yield ""
 
 
-def _short(statement: str) -> str:
+def _short(statement: str, most: int = _SHOWN_CHARACTERS) -> str:
     # Control characters of a log that anybody may write to are kept from the terminal.
     line = "".join(character if character.isprintable() else " " for character in " ".join(statement.split()))
-    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 1]}…"
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _counted(number: int, noun: str) -> str:

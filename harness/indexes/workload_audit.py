@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.indexes.advice import candidates, has_condition, index_name
-from harness.indexes.audit import fault_of_definition
-from harness.indexes.catalog import PENDING_INDEX, TableFacts
+from harness.indexes.catalog import PENDING_INDEX, IndexDefinition, TableFacts
 from harness.indexes.database import CannotExplainError, Database
+from harness.indexes.hot import judge_serving
 from harness.indexes.plan import Plan, PlanKind
 from harness.indexes.records import (
     SCHEMA_VERSION,
@@ -17,11 +18,12 @@ from harness.indexes.records import (
     IndexFinding,
     Proposal,
     StatementFinding,
+    StatementServing,
     Weight,
     Workload,
 )
 from harness.indexes.review import is_master, review_indexes
-from harness.indexes.serving import fault_of_plan
+from harness.indexes.roles import specified_index
 from harness.indexes.sqlite import aliases
 from harness.indexes.trial import Copy, open_copy
 from harness.model import Status
@@ -56,29 +58,39 @@ def audit_workload(database: Database, workload: Workload | None, *, top: int = 
         passed over, an invalid one, a full scan of a large table where a tried index would do.
     """
     tables = {table.name: table for table in database.tables()}
+    master = is_master(tuple(tables.values()))
     with open_copy(database) as copy:
-        pass_over = _Pass(database=database, tables=tables, copy=copy if trial else None)
-        for statement in workload.statements[:top] if workload is not None else ():
+        pass_over = _Pass(
+            database=database,
+            tables=tables,
+            definitions=database.indexes(),
+            master=master,
+            copy=copy if trial else None,
+        )
+        chosen = _chosen(workload.statements, top, master=master) if workload is not None else ()
+        for statement in chosen:
             pass_over.look_at(statement)
-    pending = _pending_finding(database, tables)
+    captured_pending = any(one.index == PENDING_INDEX.name for one in pass_over.servings)
+    if master and not captured_pending:
+        _judge_retyped(pass_over)
     indexes = review_indexes(
-        database.indexes(),
+        pass_over.definitions,
         tuple(tables.values()),
         database.usage(),
         pass_over.used if workload is not None else None,
     )
     statements = sorted(
-        [*([pending] if pending is not None else []), *pass_over.findings],
-        key=lambda one: (one.weight is not Weight.FAULT, -one.statement.total_s),
+        pass_over.findings, key=lambda one: (one.weight is not Weight.FAULT, -one.statement.total_s)
     )
-    coverage = _coverage(pass_over, workload, top=top, trial=trial, master=is_master(tuple(tables.values())))
+    coverage = _coverage(pass_over, workload, chosen=len(chosen), trial=trial, captured_pending=captured_pending)
     return Audit(
         schema_version=SCHEMA_VERSION,
         database=f"{database.name} {database.version}",
-        status=_status(statements, indexes, coverage, master=is_master(tuple(tables.values()))),
+        status=_status(statements, indexes, coverage, master=master),
         statements=tuple(statements),
         indexes=indexes,
         served=pass_over.served,
+        servings=tuple(pass_over.servings),
         coverage=coverage,
     )
 
@@ -89,7 +101,10 @@ class _Pass:
 
     database: Database
     tables: dict[str, TableFacts]
+    definitions: tuple[IndexDefinition, ...]
+    master: bool
     copy: Copy | None
+    servings: list[StatementServing] = field(default_factory=list)
     findings: list[StatementFinding] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -117,7 +132,12 @@ class _Pass:
         self.explained += 1
         self.explained_s += statement.total_s
         self.used.update(node.index for node in plan.nodes() if node.index is not None)
-        finding = self._judge(statement, plan)
+        expected = specified_index(statement.text) if self.master else None
+        serving, finding = judge_serving(self.database, self.definitions, statement, plan, expected)
+        self.servings.append(serving)
+        # Served as specified is served well: what its plan does besides is what the specification asks for.
+        if finding is None and serving.served is not True:
+            finding = self._judge(statement, plan)
         if finding is None:
             self.served += 1
         else:
@@ -218,36 +238,35 @@ def _is_better(before: Plan, after: Plan, index: str) -> bool:
     return sum(steps_after[kind] for kind in costly) < sum(steps_before[kind] for kind in costly)
 
 
-def _pending_finding(database: Database, tables: dict[str, TableFacts]) -> StatementFinding | None:
-    """Judge the specification's own query; a missing or misdefined index is `review_indexes`' finding."""
-    if not is_master(tuple(tables.values())):
-        return None
-    marks = ("?", "?") if database.name == "sqlite" else ("$1", "$2")
+def _judge_retyped(pass_over: _Pass) -> None:
+    """Judge the pending query as the specification words it, where no captured statement is that query."""
+    marks = ("?", "?") if pass_over.database.name == "sqlite" else ("$1", "$2")
     text = "SELECT * FROM {} WHERE agent_id = {} AND status = {} ORDER BY created_at".format(  # noqa: S608  # constants
         PENDING_INDEX.table, *marks
     )
-    plan = database.explain(text)
-    definition = next((index for index in database.indexes() if index.name == PENDING_INDEX.name), None)
-    if (
-        definition is None
-        or fault_of_definition(definition, PENDING_INDEX.table, PENDING_INDEX.columns) is not None
-    ):
-        return None
-    fault = fault_of_plan(plan, definition)
-    if fault is None:
-        return None
-    excuse = database.excuse(definition.table, plan)
-    return StatementFinding(
-        statement=CapturedStatement(text=text, calls=0, total_s=0.0, max_s=0.0),
-        plan=plan.one_line(),
-        fault=f"the pending query is not served by {PENDING_INDEX.name}: {fault}",
-        weight=Weight.FAULT if excuse is None else Weight.ADVICE,
-        note=excuse,
-    )
+    own = CapturedStatement(text=text, calls=0, total_s=0.0, max_s=0.0)
+    plan = pass_over.database.explain(text)
+    _, finding = judge_serving(pass_over.database, pass_over.definitions, own, plan, PENDING_INDEX)
+    if finding is not None:
+        pass_over.findings.append(finding)
+
+
+def _chosen(statements: Sequence[CapturedStatement], top: int, *, master: bool) -> tuple[CapturedStatement, ...]:
+    """Return the longest statements, and the longest of each specified index's own that are not among them."""
+    chosen = list(statements[:top])
+    if not master:
+        return tuple(chosen)
+    seen = {specified_index(one.text) for one in chosen} | {None}
+    for statement in statements[top:]:
+        expected = specified_index(statement.text)
+        if expected not in seen:
+            seen.add(expected)
+            chosen.append(statement)
+    return tuple(chosen)
 
 
 def _coverage(
-    pass_over: _Pass, workload: Workload | None, *, top: int, trial: bool, master: bool
+    pass_over: _Pass, workload: Workload | None, *, chosen: int, trial: bool, captured_pending: bool
 ) -> AuditCoverage:
     notes = []
     if workload is None:
@@ -261,9 +280,16 @@ def _coverage(
                 f"{workload.text_lines:,} in the text form, which is not read back."
             )
         notes += [f"Not read to its end: {damage}." for damage in workload.damaged]
-        if len(workload.statements) > top:
-            notes.append(f"Of {len(workload.statements):,} different statements the {top} longest were looked at.")
-    if not master:
+        if len(workload.statements) > chosen:
+            notes.append(
+                f"Of {len(workload.statements):,} different statements {chosen} were looked at: the longest, and "
+                "one at least for each index of the specification."
+            )
+        if pass_over.master and not captured_pending:
+            notes.append(
+                "No pending query of the log could be judged: the one in the specification's words was instead."
+            )
+    if not pass_over.master:
         notes.append("This is no deployment master's database: the specification's indexes were not looked for.")
     if not trial:
         notes.append("No index was tried.")

@@ -25,6 +25,7 @@ from tests.postgres_fixture import SKIP_REASON
 
 SCAN = "SELECT * FROM deployments WHERE artifact = {} ORDER BY created_at"
 PENDING = "SELECT id FROM deployments WHERE agent_id = {} AND status = {} ORDER BY created_at"
+RETYPED = "No pending query of the log could be judged: the one in the specification's words was instead."
 OWN_SORT = "SELECT * FROM deployments WHERE agent_id = {} ORDER BY artifact"
 
 
@@ -171,7 +172,10 @@ def test_pending_query_passed_over(postgres_url: str) -> None:
     made = audit(postgres_url, None)
     (found,) = made.statements
     assert (Status.FAIL, Weight.FAULT) == (made.status, found.weight)
-    assert f"the pending query is not served by {COMPOSITE}: all rows are read: Seq Scan" in found.fault
+    assert (
+        f"not served by {COMPOSITE}, which the specification names for it: all rows are read: Seq Scan"
+        in found.fault
+    )
     assert "the specification's own query" in render_text(made)
 
 
@@ -212,14 +216,24 @@ def test_nothing_explained(engine: Engine) -> None:
 
 def test_empty_log(engine: Engine) -> None:
     made = audit(url_of(engine), captured())
-    assert (Status.INCONCLUSIVE, ("The query log holds no statements.",)) == (made.status, made.coverage.notes)
+    assert (Status.INCONCLUSIVE, ("The query log holds no statements.", RETYPED)) == (
+        made.status,
+        made.coverage.notes,
+    )
 
 
 def test_top_and_no_trial(engine: Engine) -> None:
-    made = audit(url_of(engine), captured(marked(engine, SCAN), marked(engine, PENDING)), top=1, trial=False)
+    """Beyond the longest ones, each specified index's own statement is looked at."""
+    other = "SELECT count(*) FROM agents"
+    work = captured(marked(engine, SCAN), other, marked(engine, PENDING))
+    made = audit(url_of(engine), work, top=1, trial=False)
     assert (Status.PASS, None) == (made.status, made.statements[0].proposal)
+    assert [None, COMPOSITE] == [one.index for one in made.servings]
     assert (
-        "Of 2 different statements the 1 longest were looked at.",
+        (
+            "Of 3 different statements 2 were looked at: the longest, and one at least for each index of the "
+            "specification."
+        ),
         "No index was tried.",
     ) == made.coverage.notes
 
@@ -388,3 +402,77 @@ def test_page_without_findings(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'master.db'}"
     build(url, rows=0)
     assert "Plans without anything to find: 0." in render_html(audit(url, None))
+
+
+def test_each_captured_statement_with_the_index_that_serves_it(engine: Engine) -> None:
+    """By name and with figures, in every form; the specification's own wording is not judged besides."""
+    name = marked(engine, "SELECT id FROM agents WHERE name = {}")
+    run(engine, f"INSERT INTO agents {CAST_IDS} FROM deployments")
+    run(engine, "ANALYZE")
+    made = audit(url_of(engine), captured(marked(engine, PENDING), name, "SELECT count(*) FROM agents"))
+    assert [(COMPOSITE, True), ("idx_agent_name", True), (None, None)] == [
+        (one.index, one.served) for one in made.servings
+    ]
+    assert (COMPOSITE,) == made.servings[0].used
+    assert RETYPED not in made.coverage.notes
+    shown = render_text(made).splitlines()
+    assert f"  served  {COMPOSITE}  2 calls, mean 5.00 ms  SELECT id FROM deployments WHERE agent_id =" in shown[3]
+    assert "<td><code>idx_agent_name</code></td>" in render_html(made)
+
+
+CAST_IDS = "SELECT CAST(id AS VARCHAR), CAST(id AS VARCHAR)"
+
+
+def test_captured_pending_query_that_is_not_served(engine: Engine) -> None:
+    """The composite missing: the index's finding names the cure, and the statement's line says what became of it."""
+    run(engine, f"DROP INDEX {COMPOSITE}")
+    made = audit(url_of(engine), captured(marked(engine, PENDING)))
+    assert Status.FAIL is made.status
+    (serving,) = made.servings
+    assert (COMPOSITE, False, f"there is no index {COMPOSITE}") == (serving.index, serving.served, serving.note)
+    assert [COMPOSITE] == [one.name for one in made.indexes if one.weight is Weight.FAULT]
+    assert f"  NOT SERVED  {COMPOSITE}" in render_text(made)
+
+
+def test_captured_pending_query_passed_over(postgres_url: str) -> None:
+    """The index stands and the planner takes another way: a fault, told once, with its plan."""
+    engine = build(postgres_url, rows=5000)
+    for setting in ("enable_indexscan", "enable_bitmapscan"):
+        run(engine, f'ALTER DATABASE "{engine.url.database}" SET {setting} = off')
+    made = audit(postgres_url, captured(marked(engine, PENDING)))
+    (found,) = made.statements
+    assert (Status.FAIL, Weight.FAULT) == (made.status, found.weight)
+    assert f"not served by {COMPOSITE}, which the specification names for it: all rows are read: " in found.fault
+    assert found.statement.calls == 2
+
+
+def test_what_a_healthy_planner_does_too_is_no_fault(postgres_url: str) -> None:
+    """On a small table nobody can tell, and the statement's line says why."""
+    engine = build(postgres_url, rows=150)
+    made = audit(postgres_url, captured(marked(engine, PENDING)))
+    (serving,) = made.servings
+    assert (Status.PASS, None) == (made.status, serving.served)
+    assert "  can't tell  " in render_text(made)
+    assert "too small to judge: deployments holds 150 rows" in render_text(made)
+
+
+def test_ties_of_the_pending_order_may_be_sorted(engine: Engine) -> None:
+    """An id behind the time of creation makes the order certain; equal times are few."""
+    made = audit(url_of(engine), captured(marked(engine, f"{PENDING}, artifact")))
+    assert [True] == [one.served for one in made.servings]
+    assert Status.PASS is made.status
+
+
+def test_index_under_another_name_serves_the_agents(engine: Engine) -> None:
+    """The specification leaves that name open."""
+    run(engine, "DROP INDEX idx_agent_name")
+    run(engine, "CREATE UNIQUE INDEX uq_name ON agents (name)")
+    run(engine, f"INSERT INTO agents {CAST_IDS} FROM deployments")
+    run(engine, "ANALYZE")
+    made = audit(url_of(engine), captured(marked(engine, "SELECT id FROM agents WHERE name = {}")))
+    assert [("uq_name", True)] == [(one.index, one.served) for one in made.servings]
+    run(engine, "DROP INDEX uq_name")
+    made = audit(url_of(engine), captured(marked(engine, "SELECT id FROM agents WHERE name = {}")))
+    assert [("idx_agent_name", False, "there is no index on agents (name)")] == [
+        (one.index, one.served, one.note) for one in made.servings
+    ]
