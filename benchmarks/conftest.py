@@ -2,6 +2,9 @@
 
 import pytest
 
+GROWTHS = pytest.StashKey[list[dict[str, object]]]()
+"""How each hot path's time grew with its table; see `benchmarks.indexes.test_hot_paths`."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """
@@ -13,3 +16,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not asked & {"--benchmark-disable", "--benchmark-skip"}:
         config.option.benchmark_disable = False
         config.option.benchmark_enable = True
+
+
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, object]) -> None:
+    """Keep the growths beside the benchmarks: they are verdicts over many sizes, and no benchmark's own figure."""
+    if growths := config.stash.get(GROWTHS, None):
+        output_json["growths"] = growths

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.conftest import GROWTHS
 from benchmarks.indexes.paths import HOT_PATHS, HotPath, Sent, capture
 from benchmarks.indexes.scratch import PENDING_EACH, Scratch, Sender, make_scratch, sender, sqlite_url
 from harness.errors import HarnessError
@@ -89,7 +90,9 @@ def test_without_index(
 
 
 @each_path
-def test_time_stays_flat(scratches: dict[int, Scratch], path: HotPath, tmp_path: Path) -> None:
+def test_time_stays_flat(
+    request: pytest.FixtureRequest, scratches: dict[int, Scratch], path: HotPath, tmp_path: Path
+) -> None:
     """A much larger table costs next to nothing more: judged by the gate, over rounds that take turns."""
     with ExitStack() as stack:
         senders = [
@@ -97,7 +100,22 @@ def test_time_stays_flat(scratches: dict[int, Scratch], path: HotPath, tmp_path:
             for size, scratch in scratches.items()
         ]
         rounds = [[one.mean_s(PER_ROUND) for one in senders] for _ in range(ROUNDS)]
-    finding = judge_growth(fit_growth(SIZES, rounds), growth_gate(path.index.name))
+    growth = fit_growth(SIZES, rounds)
+    finding = judge_growth(growth, growth_gate(path.index.name))
+    request.config.stash.setdefault(GROWTHS, []).append(
+        {
+            "path": path.name,
+            "index": path.index.name,
+            "database": scratches[SIZES[0]].database,
+            "sizes": SIZES,
+            "status": finding.status.value,
+            "ratio": growth.ratio,
+            "interval": [growth.interval.low, growth.interval.high],
+            "exponent": growth.exponent,
+            "rounds": growth.rounds,
+            "limit": finding.gate.limit,
+        }
+    )
     print(f"\n{finding.status.value}: {path.name}: {finding.reason}")
     assert Status.FAIL is not finding.status, finding
 
@@ -114,6 +132,7 @@ def describe(
     benchmark.group = f"{path.name} {scratch.database}"
     benchmark.extra_info.update(
         database=scratch.database,
+        version=scratch.version,
         deployments=scratch.deployments,
         index=path.index.name,
         rows=sending.rows,
