@@ -42,7 +42,9 @@ def test_a_file_that_pytest_benchmark_wrote_is_read(tmp_path: Path) -> None:
         "def test_one(benchmark):\n    benchmark.pedantic(len, ('',), rounds=70)\n"
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-json", "new.json"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    # In a worker of a parallel test run the plugin would think itself in one too, and measure nothing.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60, env=own)
     (benchmark,) = read_benchmark_file(tmp_path / "new.json").benchmarks
     assert ("test_one", "test_one.py::test_one", 1) == (benchmark.name, benchmark.fullname, benchmark.iterations)
     assert benchmark.durations_s is not None
