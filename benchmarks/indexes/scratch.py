@@ -29,8 +29,8 @@ UPDATE deployments SET status = 'pending' WHERE id IN (
     WHERE place <= :each
 )
 """
-# One agent without deployments for each deployment: the agents' table grows as much, and its smallest is no page or
-# two, which PostgreSQL reads whole in less time than any index takes.
+# One agent without deployments for each deployment: the agents' table grows as much, and its smallest is no page
+# or two, which PostgreSQL reads whole in less time than any index takes.
 _BYSTANDERS = """
 INSERT INTO agents (id, name, registered_by, registered_at)
 WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)

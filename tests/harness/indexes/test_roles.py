@@ -1,4 +1,4 @@
-"""Which index the specification names for a statement: by its text, and never for one that asks anything besides."""
+"""Which index the specification names for a statement, and for which statements it names none."""
 
 import pytest
 
@@ -19,13 +19,15 @@ NAME = "idx_agent_name"
             COMPOSITE,
         ),
         (
-            'SELECT "d"."a" FROM "deployments" WHERE ("deployments"."agent_id" = %s AND "deployments"."status" = %s) '
-            'ORDER BY "deployments"."created_at" ASC LIMIT 21',
+            'SELECT "a" FROM "deployments" WHERE ("t"."agent_id" = %s AND "status" = %s) ORDER BY "created_at"',
             COMPOSITE,
         ),
         (
-            "SELECT a FROM public.deployments AS d WHERE d.agent_id = $1::VARCHAR AND d.status = $2 "
-            "AND d.created_at > $3 ORDER BY d.created_at, d.id FOR UPDATE SKIP LOCKED;",
+            "SELECT a FROM public.deployments AS d WHERE d.agent_id = $1::TEXT AND d.status = $2;",
+            COMPOSITE,
+        ),
+        (
+            "SELECT a FROM deployments WHERE agent_id = $1 AND status = $2 AND created_at > $3 FOR UPDATE",
             COMPOSITE,
         ),
         ("UPDATE deployments SET status=? WHERE agent_id = :a AND status = :b RETURNING id", COMPOSITE),

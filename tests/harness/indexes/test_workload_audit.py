@@ -424,7 +424,7 @@ CAST_IDS = "SELECT CAST(id AS VARCHAR), CAST(id AS VARCHAR)"
 
 
 def test_captured_pending_query_that_is_not_served(engine: Engine) -> None:
-    """The composite missing: the index's finding names the cure, and the statement's line says what became of it."""
+    """The composite is missing: the index's finding names the cure, and the statement's line says it too."""
     run(engine, f"DROP INDEX {COMPOSITE}")
     made = audit(url_of(engine), captured(marked(engine, PENDING)))
     assert Status.FAIL is made.status
