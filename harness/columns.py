@@ -1,7 +1,8 @@
 """Samples as columns: what judging and plotting a million polls needs, at eight bytes a value."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ class Columns:
         agents: ids of the agents, in order of first appearance.
         error_kinds: kinds of error, in order of first appearance.
         extra: whether it was sent besides the schedule; None where none was.
+        missed: polls that were never sent because their agents were busy. Each has the start, end and fate of the
+            poll that its agent sent in its stead, and its own intended start; None where there are none.
     """
 
     agent: Ints
@@ -51,6 +54,7 @@ class Columns:
     agents: tuple[str, ...]
     error_kinds: tuple[str, ...]
     extra: Bools | None = None
+    missed: "Columns | None" = None
 
     def __len__(self) -> int:
         return len(self.start_s)
@@ -72,11 +76,13 @@ class Columns:
 
     def where(self, mask: Bools) -> "Columns":
         """
-        Return the samples that the mask keeps, in the same order; the id tables stay whole.
+        Return the samples that the mask keeps, in the same order, without `missed`; the id tables stay whole.
 
         A mask that cuts nothing but the ends, as a window's mostly does, costs no memory: the columns are views.
         """
-        kept = _as_slice(mask)
+        return self._take(_as_slice(mask))
+
+    def _take(self, kept: Bools | slice | Ints) -> "Columns":
         return Columns(
             agent=self.agent[kept],
             intended_start_s=self.intended_start_s[kept],
@@ -96,8 +102,57 @@ class Columns:
         )
 
     def window(self, start_s: float, end_s: float) -> "Columns":
-        """Return the samples whose *intended* start lies in [start_s, end_s): what the schedule put there."""
-        return self.where((self.intended_start_s >= start_s) & (self.intended_start_s < end_s))
+        """Return what was *meant* for [start_s, end_s): what the schedule put there, missed polls too."""
+        inside = self.where((self.intended_start_s >= start_s) & (self.intended_start_s < end_s))
+        return inside if self.missed is None else replace(inside, missed=self.missed.window(start_s, end_s))
+
+    def missing(self, by: Ints, intended_start_s: Floats) -> "Columns":
+        """
+        Return the same samples with their `missed` polls.
+
+        Args:
+            by: of each missed poll, which of the samples was sent in its stead, 0..n − 1.
+            intended_start_s: of each missed poll.
+        """
+        if not len(by):
+            return self
+        instead = self._take(by)
+        unknown = np.full(len(by), np.nan)
+        missed = replace(
+            instead,
+            intended_start_s=intended_start_s,
+            bytes_in=np.zeros_like(instead.bytes_in),
+            new_connection=np.full_like(instead.new_connection, -1),
+            handler_s=unknown,
+            database_s=unknown,
+            pool_wait_s=unknown,
+            extra=None,
+        )
+        return replace(self, missed=missed)
+
+    def with_missed(self) -> "Columns":
+        """
+        Return every poll whose response time is known: sent, and missed.
+
+        Returns:
+            Ordered by start; the polls missed before one come before it.
+        """
+        missed = self.missed
+        if missed is None:
+            return self
+        both: dict[str, Any] = {
+            name: np.concatenate((getattr(self, name), getattr(missed, name)))
+            for name in (field.name for field in fields(self))
+            if name not in {"agents", "error_kinds", "extra", "missed"}
+        }
+        extra = None if self.extra is None else np.append(self.extra, np.zeros(len(missed), dtype=np.bool_))
+        order = np.lexsort((both["intended_start_s"], both["agent"], both["start_s"]))
+        return Columns(
+            agents=self.agents,
+            error_kinds=self.error_kinds,
+            extra=None if extra is None else extra[order],
+            **{name: values[order] for name, values in both.items()},
+        )
 
 
 def _as_slice(mask: Bools) -> Bools | slice:
@@ -120,8 +175,10 @@ def columns_of(samples: Iterable[Sample]) -> Columns:
     agents: dict[str, int] = {}
     kinds: dict[str, int] = {}
     rows: list[tuple[float, ...]] = []
+    missed: list[tuple[int, float]] = []
     for s in samples:
         server = s.server
+        missed.extend((len(rows), intended_s) for intended_s in s.missed_s)
         rows.append(
             (
                 agents.setdefault(s.agent, len(agents)),
@@ -140,7 +197,8 @@ def columns_of(samples: Iterable[Sample]) -> Columns:
             )
         )
     table = np.array(rows, dtype=np.float64).reshape(len(rows), 13)
-    table = table[np.lexsort((table[:, 0], table[:, 2]))]
+    order = np.lexsort((table[:, 0], table[:, 2]))
+    table = table[order]
     return Columns(
         agent=table[:, 0].astype(np.int64),
         intended_start_s=table[:, 1].copy(),
@@ -157,4 +215,21 @@ def columns_of(samples: Iterable[Sample]) -> Columns:
         agents=tuple(agents),
         error_kinds=tuple(kinds),
         extra=table[:, 12].astype(np.bool_) if table[:, 12].any() else None,
-    )
+    ).missing(*missed_in_order(missed, order))
+
+
+def missed_in_order(missed: Sequence[tuple[int, float]], order: Ints | None) -> tuple[Ints, Floats]:
+    """
+    Return what `Columns.missing` takes, for samples that were put into another order.
+
+    Args:
+        missed: of each missed poll the sample that was sent in its stead, by its former place, and its intended
+            start [s].
+        order: the former place of each sample; None where it is the same.
+    """
+    by = np.array([place for place, _ in missed], dtype=np.int64)
+    if order is not None and len(by):
+        places = np.empty_like(order)
+        places[order] = np.arange(len(order))
+        by = places[by]
+    return by, np.array([intended_s for _, intended_s in missed], dtype=np.float64)

@@ -226,7 +226,8 @@ def draw(
 def response_band(conclusion: Conclusion) -> QuantileBand | None:
     """Return where each quantile of a run's response time lies with 95 % confidence; None without a poll."""
     summary = conclusion.result.summary
-    values = conclusion.columns.window(summary.window_start_s, summary.window_end_s).response_time_s
+    measured = conclusion.columns.window(summary.window_start_s, summary.window_end_s)
+    values = measured.with_missed().response_time_s
     n = len(values)
     if n < 2:
         return None

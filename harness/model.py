@@ -60,6 +60,8 @@ class Sample:
             intended start is the instant that was asked for.
         connect_s: what opening its connection took, the TLS handshake included [s]; None where none was opened,
             or nobody measured it.
+        missed_s: intended starts of the polls that its agent missed before it, being busy, and that it was sent in
+            the stead of, oldest first [s since the run's origin].
     """
 
     agent: str
@@ -76,6 +78,7 @@ class Sample:
     server: ServerTiming | None = None
     extra: bool = False
     connect_s: float | None = None
+    missed_s: tuple[float, ...] = ()
 
     @property
     def response_time_s(self) -> float:
@@ -418,7 +421,8 @@ class Summary:
         missed: intended − sent.
         offered_per_s: sent / window length.
         achieved_per_s: completed / window length.
-        response_time: end − intended start; failures infinite.
+        response_time: end − intended start, of the polls sent and of those missed that another was sent in the
+            stead of; failures infinite.
         service_time: end − start of answered polls.
         start_lag: start − intended start.
         errors_by_kind: count of each `Sample.error`.

@@ -57,6 +57,7 @@ class SampleTail:
         self._response_time = Histogram()
         self.polls = 0
         self.errors = 0
+        self._missed = 0
 
     def read(self) -> None:
         """Take in whatever whole lines were added since the last call."""
@@ -79,8 +80,11 @@ class SampleTail:
         self.polls += 1
         if self._taken is not None:
             self._taken(sample)
+        self._missed += len(sample.missed_s)
         if sample.error is None:
             self._response_time.record(sample.response_time_s)
+            for intended_s in sample.missed_s:
+                self._response_time.record(sample.end_s - intended_s)
         else:
             self.errors += 1
 
@@ -98,7 +102,7 @@ class SampleTail:
         """Return the 95th percentile of the response time so far [s]; infinite when failures reach it."""
         if self.polls == 0:
             return None
-        rank = nearest_rank(0.95, self.polls)
+        rank = nearest_rank(0.95, self.polls + self._missed)
         answered = self._response_time.n
         return float("inf") if rank > answered else self._response_time.quantile(rank / answered)
 

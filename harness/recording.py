@@ -307,7 +307,7 @@ def _distributions(conclusion: Conclusion) -> tuple[Distribution, ...]:
     if len(polls):
         failed_as_infinite = np.where(polls.ok, polls.service_time_s, math.inf)
         told = [
-            _distribution("response_time", polls.response_time_s),
+            _distribution("response_time", polls.with_missed().response_time_s),
             _distribution("service_time", failed_as_infinite),
             _distribution("start_lag", polls.start_lag_s),
         ]

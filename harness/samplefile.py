@@ -7,7 +7,7 @@ A samples file straight into columns: route by route, in chunks, without a milli
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase, RawIOBase
-from itertools import repeat
+from itertools import compress, repeat
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.columns import Columns
+from harness.columns import Columns, missed_in_order
 from harness.errors import HarnessError, explain
 from harness.model import PENDING_ROUTE, Sample, SampleHeader
 from harness.rundir import read_header
@@ -75,6 +75,7 @@ class SampleRow(msgspec.Struct, gc=False):
     new_connection: bool | None
     server: _Timing | None = None
     extra: bool = False
+    missed_s: tuple[float, ...] = ()
 
 
 class _Numbers(dict[str | None, int]):
@@ -113,6 +114,8 @@ class ColumnsBuilder:
         self._agents = _Numbers()
         self._kinds = _Kinds()
         self._parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _TYPES}
+        self._taken = 0
+        self._missed: list[tuple[int, float]] = []
 
     def add(self, rows: Sequence[SampleRow] | Sequence[Sample]) -> int:
         """Take in samples of the route but those of impossible times; return how many of those there were."""
@@ -130,13 +133,27 @@ class ColumnsBuilder:
         possible = _possible(part)
         for name, values in part.items():
             self._parts[name].append(values if possible is None else values[possible])
-        return 0 if possible is None else n - int(possible.sum())
+        missed = list(map(attrgetter("missed_s"), rows))
+        kept = n
+        if possible is not None:
+            missed, kept = list(compress(missed, possible.tolist())), int(possible.sum())
+        if any(missed):
+            self._missed += [
+                (place, intended_s)
+                for place, instants_s in enumerate(missed, self._taken)
+                for intended_s in instants_s
+                if 0 <= intended_s <= _LONGEST_S
+            ]
+        self._taken += kept
+        return n - kept
 
     def columns(self, *, forget: bool = True) -> Columns:
         """Return what was collected, ordered by start (ties by agent); forget it, which saves its memory."""
         kept = None if forget else {name: list(parts) for name, parts in self._parts.items()}
         columns = self._columns()
-        if kept is not None:
+        if kept is None:
+            self._taken, self._missed = 0, []
+        else:
             self._parts = kept
         return columns
 
@@ -148,7 +165,9 @@ class ColumnsBuilder:
             start_s, agent = start_s[order], agent[order]
         # One column after the other, so that no more than one is there twice.
         names = [name for name in _TYPES if name not in {"start_s", "agent"}]
-        rest = {name: self._take(name) if order is None else self._take(name)[order] for name in names}
+        rest: dict[str, Any] = {
+            name: self._take(name) if order is None else self._take(name)[order] for name in names
+        }
         extra = rest.pop("extra")
         return Columns(
             start_s=start_s,
@@ -158,7 +177,7 @@ class ColumnsBuilder:
             error_kinds=tuple(str(kind) for kind in self._kinds),
             extra=extra if extra.any() else None,
             **rest,
-        )
+        ).missing(*missed_in_order(self._missed, order))
 
     def _take(self, name: str) -> NDArray[Any]:
         parts, self._parts[name] = self._parts[name], []

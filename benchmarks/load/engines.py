@@ -18,6 +18,7 @@ import contextlib
 import csv
 import importlib.metadata
 import json
+import math
 import os
 import re
 import shutil
@@ -34,10 +35,11 @@ from pathlib import Path
 import psutil
 
 from benchmarks.results import Comparison, Row, environment, now_utc, store, table
+from harness.judge.summary import summarise
 from harness.load.pacing import FleetPacing
-from harness.model import Sample
 from harness.rundir import read_samples, read_ticks
-from harness.schedule import Schedule
+from harness.samplefile import read_columns
+from harness.schedule import Schedule, intended_in_window
 from monitoring.histogram import nearest_rank
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -319,33 +321,13 @@ def origin_s(utc: str) -> float:
     return datetime.fromisoformat(utc).timestamp()
 
 
-def schedule_clock_s(
-    samples: Sequence[Sample], schedule: Schedule, ids: Sequence[str], end_s: float
-) -> list[float]:
-    """
-    Return the response time of every intended poll [s].
-
-    A poll that was sent has its own. One that was missed waited from its intended start until its agent's next
-    answer: only then had the agent the news that this poll was to fetch.
-    """
-    answers: dict[str, list[Sample]] = {agent: [] for agent in ids}
-    for sample in samples:
-        answers[sample.agent].append(sample)
-    times = []
-    for index, agent in enumerate(ids):
-        own = sorted(answers[agent], key=lambda sample: sample.intended_start_s)
-        following = 0
-        for k in range(schedule.count_before(index, end_s)):
-            intended_s = schedule.intended_start_s(index, k)
-            while following < len(own) and own[following].intended_start_s < intended_s:
-                following += 1
-            if following < len(own):
-                times.append(own[following].end_s - intended_s)
-    return times
-
-
 def expected_s(schedule: Schedule, first_s: float, end_s: float) -> list[float]:
-    """Return the same for a target that answers at once but for its stall, from the schedule alone."""
+    """
+    Return the response time of every intended poll [s], for a target that answers at once but for its stall.
+
+    From the schedule alone. A poll that could not be sent waits until its agent's next answer: only then has the
+    agent the news that this poll was to fetch.
+    """
     stall_from_s, stall_until_s = first_s + STALL_AT_S, first_s + STALL_AT_S + STALL_S
     times = []
     for agent in range(schedule.agents):
@@ -371,16 +353,19 @@ def stall(options: argparse.Namespace) -> Comparison:
     """Stall a target once, and compare what is reported with what the schedule says."""
     found: dict[str, list[float]] = {"from the schedule": [], OURS: [], PLAIN: []}
     schedule = Schedule(seed=1, agents=STALL_AGENTS, interval_s=STALL_INTERVAL_S)
-    ids = [f"agent-{number:04d}" for number in range(1, STALL_AGENTS + 1)]
     arguments = ("--stall-at", f"{STALL_AT_S}", "--stall-for", f"{STALL_S}")
     for _ in range(max(1, options.rounds)):
         with tempfile.TemporaryDirectory() as name, static_server(*arguments) as url:
             with locust(FLEET_FILE, Path(name), url, agents=STALL_AGENTS, interval_s=STALL_INTERVAL_S,
                         run_s=STALL_RUN_S, ours=True) as process:  # fmt: skip
                 process.wait(STALL_RUN_S + 60)
-            samples = read_samples(Path(name) / "samples" / "samples.jsonl").samples
-        first_s = min(sample.start_s for sample in samples)
-        found[OURS].append(quantile(schedule_clock_s(samples, schedule, ids, STALL_RUN_S), 0.95))
+            stored = read_columns(Path(name) / "samples" / "samples.jsonl")
+        first_s = float(stored.polled.start_s.min())
+        intended = intended_in_window(stored.header, 0.0, STALL_RUN_S)
+        told = summarise(
+            stored.polled, header=stored.header, window_start_s=0.0, window_end_s=STALL_RUN_S, intended=intended
+        )
+        found[OURS].append(told.response_time.p95 or math.nan)
         found["from the schedule"].append(quantile(expected_s(schedule, first_s, STALL_RUN_S), 0.95))
         with tempfile.TemporaryDirectory() as name, static_server(*arguments) as url:
             with locust(PLAIN_FILE, Path(name), url, agents=STALL_AGENTS, interval_s=STALL_INTERVAL_S,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.columns import Bools, Floats
+from harness.columns import Bools, Columns, Floats
 from harness.judge.autocorrelation import Level, bulk_levels, integrated_time, time_at_limit
 from harness.judge.context import Context
 from harness.judge.findings import (
@@ -26,6 +26,7 @@ from harness.judge.findings import (
     reached,
     wanted,
 )
+from harness.judge.kinds import GENERATOR_LIMIT, of_kind
 from harness.judge.quantiles import quantile, quantile_interval
 from harness.judge.shares import Tally
 from harness.judge.wording import count, duration, number, percent
@@ -35,12 +36,16 @@ _NOT_PLANNED = NotJudged(reason="no schedule says how many requests of this rout
 
 
 def response_time(gate: Gate, context: Context) -> Outcome:
-    """Judge a quantile of end − intended start, failures infinite."""
-
-    def late_s() -> Floats:
-        return context.start_lateness_s + context.loop_lateness_s
-
-    return _times(gate, context, context.response_time_s, levels=context.response_levels, late_s=late_s)
+    """Judge a quantile of end − intended start, failures infinite; of polls that were missed as well."""
+    return _times(
+        gate,
+        context,
+        context.response_time_s,
+        polls=context.wanted,
+        unsent=context.unknown,
+        levels=context.response_levels,
+        late_s=lambda: context.response_lateness_s,
+    )
 
 
 def service_time(gate: Gate, context: Context) -> Outcome:
@@ -247,15 +252,31 @@ def _times(
     *,
     levels: tuple[Level, ...],
     late_s: Callable[[], Floats],
+    polls: Columns | None = None,
+    unsent: int | None = None,
     failing: bool = True,
 ) -> Finding:
+    """
+    Judge a quantile of times.
+
+    Args:
+        gate: the rule.
+        context: the evidence.
+        values_s: of each of `polls`.
+        levels: how their bulk hangs together.
+        late_s: what the generator added to each.
+        polls: what they are of; None for all that were sent.
+        unsent: of how many more nothing is known; None for all that were not sent.
+        failing: whether failures are among what exceeds.
+    """
     if len(values_s) == 0:
         return no_polls(gate)
+    polls = context.polls if polls is None else polls
     # "Not below" instead of "at least": a value that is no number is an exceedance too.
     exceeds = ~(values_s < gate.limit)
-    failures = int(len(values_s) - context.polls.ok.sum()) if failing else 0
+    failures = int(len(values_s) - polls.ok.sum()) if failing else 0
     tau = time_at_limit(integrated_time(exceeds), levels, limit=gate.limit)
-    tally = _tally(gate, context, exceeds, tau=tau)
+    tally = _tally(gate, context, exceeds, tau=tau, unsent=unsent)
     finding = quantile_finding(
         gate,
         tally,
@@ -269,7 +290,7 @@ def _times(
         # Lateness only adds to what is measured, so it can't have made a PASS.
         return finding
     own_s = late_s()
-    spared = context.own_failures if failing else np.zeros(len(values_s), dtype=np.bool_)
+    spared = of_kind(polls, GENERATOR_LIMIT) if failing else np.zeros(len(values_s), dtype=np.bool_)
     without = ~((values_s - own_s < gate.limit) | spared)
     did = reached(gate, failures=failures)
     return _unless_own_fault(finding, tally, context, without=without, did=did, latest_s=float(own_s.max()))
@@ -298,13 +319,13 @@ def _unless_own_fault(
     )
 
 
-def _tally(gate: Gate, context: Context, exceeds: Bools, *, tau: float) -> Tally:
+def _tally(gate: Gate, context: Context, exceeds: Bools, *, tau: float, unsent: int | None = None) -> Tally:
     exceedances = int(exceeds.sum())
     return Tally(
         n=len(exceeds),
         exceedances=exceedances,
         certain=exceedances,
-        unsent=context.unsent,
+        unsent=context.unsent if unsent is None else unsent,
         tau=tau,
         confidence=gate.confidence,
         allowed_ratio=allowed_ratio(gate),

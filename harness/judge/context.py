@@ -23,6 +23,11 @@ class Context:
         """The samples of the measured window, but for polls that the end of the run cut off."""
         return self.evidence.columns.where(self._judged)
 
+    @cached_property
+    def wanted(self) -> Columns:
+        """What is known of response times: `polls`, and those missed that another was sent in the stead of."""
+        return self._with_missed.where(self._is_judged(self._with_missed))
+
     @property
     def noun(self) -> str:
         """What the samples are, singular."""
@@ -42,6 +47,11 @@ class Context:
         """
         return max(0, self.evidence.summary.intended - (len(self.polls) - self.besides))
 
+    @property
+    def unknown(self) -> int:
+        """How many of `unsent` left no response time either."""
+        return max(0, self.unsent - (len(self.wanted) - len(self.polls)))
+
     @cached_property
     def start_lateness_s(self) -> Floats:
         """The generator's own lateness in sending each of `polls` [s]."""
@@ -51,6 +61,12 @@ class Context:
     def loop_lateness_s(self) -> Floats:
         """How long the generator was blocked during each of `polls` [s]."""
         return loop_lateness_s(self.polls, self.evidence.ticks)
+
+    @cached_property
+    def response_lateness_s(self) -> Floats:
+        """What the generator itself added to the response time of each of `wanted` [s]."""
+        late_s = start_lateness_s(self._with_missed)[self._is_judged(self._with_missed)]
+        return np.asarray(late_s + loop_lateness_s(self.wanted, self.evidence.ticks), dtype=np.float64)
 
     @cached_property
     def error_tau(self) -> float:
@@ -68,8 +84,8 @@ class Context:
 
     @cached_property
     def response_time_s(self) -> Floats:
-        """End − intended start of each of `polls`, infinite for a failure [s]."""
-        return self.polls.response_time_s
+        """End − intended start of each of `wanted`, infinite for a failure [s]."""
+        return self.wanted.response_time_s
 
     @cached_property
     def response_levels(self) -> tuple[Level, ...]:
@@ -87,8 +103,15 @@ class Context:
         return bulk_levels(self.service_time_s)
 
     @cached_property
+    def _with_missed(self) -> Columns:
+        return self.evidence.columns.with_missed()
+
+    @cached_property
     def _judged(self) -> Bools:
-        summary, columns = self.evidence.summary, self.evidence.columns
+        return self._is_judged(self.evidence.columns)
+
+    def _is_judged(self, columns: Columns) -> Bools:
+        summary = self.evidence.summary
         inside = (columns.intended_start_s >= summary.window_start_s) & (
             columns.intended_start_s < summary.window_end_s
         )

@@ -13,18 +13,24 @@ def start_lateness_s(columns: Columns) -> Floats:
     Return how late the generator sent each poll although its agent was free.
 
     Args:
-        columns: polls in any order; the predecessor of a poll is looked for among them.
+        columns: polls in any order; the predecessor of a poll is looked for among them. Those missed may be there
+            as `Columns.with_missed` puts them, each with the start of the one that was sent in its stead.
 
     Returns:
         Shape (n,), ≥ 0: start − the later of intended start and end of the same agent's previous poll [s].
     """
     order = np.lexsort((columns.start_s, columns.agent))
-    agent, end_s = columns.agent[order], columns.end_s[order]
-    free_s = columns.intended_start_s[order]
-    same = agent[1:] == agent[:-1]
-    free_s[1:][same] = np.maximum(free_s[1:][same], end_s[:-1][same])
+    agent, start_s, end_s = columns.agent[order], columns.start_s[order], columns.end_s[order]
+    # A poll and those missed before it are one sending, and none of them is the predecessor of another.
+    begins = np.ones(len(order), dtype=np.bool_)
+    begins[1:] = (agent[1:] != agent[:-1]) | (start_s[1:] != start_s[:-1])
+    first = np.flatnonzero(begins)
+    previous_end_s = np.full(len(first), -np.inf)
+    same = agent[first[1:]] == agent[first[:-1]]
+    previous_end_s[1:][same] = end_s[first[:-1]][same]
+    free_s = np.maximum(columns.intended_start_s[order], previous_end_s[np.cumsum(begins) - 1])
     lateness_s = np.empty(len(order))
-    lateness_s[order] = np.maximum(columns.start_s[order] - free_s, 0.0)
+    lateness_s[order] = np.maximum(start_s - free_s, 0.0)
     return lateness_s
 
 

@@ -40,7 +40,7 @@ def summarise(
     planned = sent if measured.extra is None else sent - int(measured.extra.sum())
     completed = int(measured.ok.sum())
     answered = measured.status > 0
-    whole = ~of_kind(measured, INTERRUPTED)
+    known = measured.with_missed()
     return Summary(
         window_start_s=window_start_s,
         window_end_s=window_end_s,
@@ -51,7 +51,7 @@ def summarise(
         missed=intended - planned,
         offered_per_s=sent / length_s if length_s else 0.0,
         achieved_per_s=completed / length_s if length_s else 0.0,
-        response_time=quantiles_of(measured.response_time_s[whole]),
+        response_time=quantiles_of(known.response_time_s[~of_kind(known, INTERRUPTED)]),
         service_time=quantiles_of(measured.service_time_s[answered]),
         start_lag=quantiles_of(measured.start_lag_s),
         errors_by_kind=_errors_by_kind(measured),

@@ -47,14 +47,15 @@ class _Poll:
     """A poll in flight."""
 
     __slots__ = (
-        *("addresses", "agent", "connect_s", "deadline_s", "extra", "intended_s", "link", "new_connection"),
-        *("opened_s", "reader", "refused", "request", "request_id", "retried", "start_s"),
+        *("addresses", "agent", "connect_s", "deadline_s", "extra", "intended_s", "link", "missed_s"),
+        *("new_connection", "opened_s", "reader", "refused", "request", "request_id", "retried", "start_s"),
     )
 
     def __init__(self, agent: int, intended_s: float, *, extra: bool, start_s: float, deadline_s: float) -> None:
         self.agent = agent
         self.intended_s = intended_s
         self.extra = extra
+        self.missed_s: tuple[float, ...] = ()
         self.start_s = start_s
         self.deadline_s = deadline_s
         self.request = b""
@@ -286,6 +287,8 @@ class Engine:
 
     def _send(self, agent: int, intended_s: float, *, extra: bool, now_s: float) -> None:
         poll = _Poll(agent, intended_s, extra=extra, start_s=now_s, deadline_s=self._deadline_s(now_s))
+        if not extra:
+            poll.missed_s = self._pacing.skipped_s
         poll.request_id = self._next_request_id()
         quoted = urllib.parse.quote(self._agent_ids[agent], safe="").encode()
         poll.request = self._before_id + quoted + self._after_id + poll.request_id.encode() + b"\r\n\r\n"
@@ -345,6 +348,7 @@ class Engine:
             server=None if reader is None else reader.server,
             extra=poll.extra,
             connect_s=poll.connect_s,
+            missed_s=poll.missed_s,
         )
         self._record(sample)
         if not interrupted:

@@ -45,6 +45,8 @@ class FleetPacing:
                 self._next[agent_index] = self._first_present(agent_index, 0)
         self.missed = 0
         """Polls that were skipped so far."""
+        self.skipped_s: tuple[float, ...] = ()
+        """Intended starts of those that the last `take` skipped, oldest first [s since the run's origin]."""
 
     @property
     def is_steady(self) -> bool:
@@ -75,6 +77,7 @@ class FleetPacing:
             now on; None when none is due.
         """
         schedule, k = self._schedule, self._next[agent_index]
+        self.skipped_s = ()
         if k == _NEVER:
             return None
         intended_s = schedule.intended_start_s(agent_index, k)
@@ -87,16 +90,20 @@ class FleetPacing:
                 if end_s is not None:
                     due = min(due, schedule.count_before(agent_index, end_s))
                 self.missed += due - 1 - k
+                self.skipped_s = tuple(schedule.intended_start_s(agent_index, i) for i in range(k, due - 1))
                 k = due - 1
                 intended_s = schedule.intended_start_s(agent_index, k)
             self._next[agent_index] = k + 1
             return intended_s
+        skipped_s: list[float] = []
         while True:
             k = self._next[agent_index] = self._first_present(agent_index, k + 1)
             following_s = self.next_intended_s(agent_index)
             if following_s is None or following_s > now_s or (end_s is not None and following_s >= end_s):
+                self.missed += len(skipped_s)
+                self.skipped_s = tuple(skipped_s)
                 return intended_s
-            self.missed += 1
+            skipped_s.append(intended_s)
             intended_s = following_s
 
     def leaves_between(self, agent_index: int, from_s: float, until_s: float | None) -> bool:

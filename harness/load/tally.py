@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from harness.load.answers import INTERRUPTED
 from harness.model import PENDING_ROUTE, Sample
 from harness.units import format_count, format_duration
 from monitoring.histogram import Histogram, nearest_rank
@@ -21,6 +22,8 @@ class Tally:
         self._warmup_s = warmup_s
         self.sent = 0
         self.extra = 0
+        self.endless = 0
+        """Polls that failed, and those missed that a failed one was sent in the stead of."""
         self.new_connections = 0
         self.errors: Counter[str] = Counter()
         self.response_time = Histogram()
@@ -29,7 +32,11 @@ class Tally:
 
     def add(self, sample: Sample) -> None:
         """Take in one request; a failed poll took forever. Requests of other kinds than polls are passed over."""
-        if sample.intended_start_s < self._warmup_s or sample.name != PENDING_ROUTE:
+        if sample.name != PENDING_ROUTE:
+            return
+        if sample.missed_s:
+            self._add_missed(sample)
+        if sample.intended_start_s < self._warmup_s:
             return
         if sample.extra:
             self.extra += 1
@@ -43,6 +50,18 @@ class Tally:
             self.service_time.record(sample.service_time_s)
         else:
             self.errors[sample.error] += 1
+            # Of one that was broken off nobody knows what it would have taken.
+            self.endless += sample.error != INTERRUPTED
+
+    def _add_missed(self, sample: Sample) -> None:
+        """Take in the polls that were missed before one: each had its answer, or failure, when that one had."""
+        for intended_s in sample.missed_s:
+            if intended_s < self._warmup_s or sample.error == INTERRUPTED:
+                continue
+            if sample.error is None:
+                self.response_time.record(sample.end_s - intended_s)
+            else:
+                self.endless += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +99,8 @@ def describe(tally: Tally, facts: RunFacts) -> str:
         f"{format_count(facts.intended - tally.sent)} missed, {format_count(failed)} failed"
         + (f" ({kinds})" if kinds else "")
         + (f", {format_count(tally.extra)} extra polls" if tally.extra else ""),
-        _times("response time", tally.response_time, failed) + "  from the intended start, failures infinite",
+        _times("response time", tally.response_time, tally.endless)
+        + "  from the intended start, failures infinite",
         _times("service time", tally.service_time) + "  from sending, answered polls only",
         _times("start lag", tally.start_lag) + "  of this machine, or of agents still busy",
         f"{'connections':<14} {format_count(tally.new_connections)} opened"

@@ -128,7 +128,7 @@ def _plan(
     limits = captions.response_limits(result)
     seen = columns.window(result.summary.window_start_s, result.summary.window_end_s)
     span = {"warmup_s": scenario.warmup_s, "end_s": _end_s(result, columns)}
-    response, service = seen.response_time_s, seen.service_time_s[seen.status > 0]
+    response, service = seen.with_missed().response_time_s, seen.service_time_s[seen.status > 0]
     intended_per_s = scenario.agents / scenario.interval_s
     parts, source = time_parts(seen, result.server, result.summary.service_time)
     sent, measured, failed = len(columns) > 0, len(seen) > 0, not bool(columns.ok.all())
@@ -145,7 +145,7 @@ def _plan(
         "response-time",
         "Response time over time",
         captions.response_times(result),
-        lambda: draw_response_times(columns, limits, **span),
+        lambda: draw_response_times(columns.with_missed(), limits, **span),
         when=sent,
         otherwise=nothing,
     )

@@ -41,3 +41,31 @@ def test_a_window_is_cut_by_the_intended_start() -> None:
     due = replace(sample("due"), intended_start_s=10.0, start_s=10.0, end_s=10.1)
     columns = columns_of([late, due]).window(0.0, 10.0)
     assert ["late"] == [columns.agents[i] for i in columns.agent]
+
+
+def test_a_missed_poll_has_the_end_and_the_fate_of_the_one_sent_in_its_stead() -> None:
+    """Two polls were missed before one that failed, one before one that was answered; a third had none."""
+    answered = replace(sample("a"), intended_start_s=4.0, start_s=4.5, end_s=5.0, missed_s=(2.0,))
+    failed = replace(
+        sample("b"), intended_start_s=5.0, start_s=5.0, end_s=6.0, missed_s=(1.0, 3.0), error="timeout"
+    )
+    prompt = replace(sample("c"), intended_start_s=0.0, start_s=0.0, end_s=0.5, new_connection=True)
+    columns = columns_of([failed, answered, prompt])
+    assert 3 == len(columns)
+    known = columns.with_missed()
+    assert [0.0, 2.0, 4.0, 1.0, 3.0, 5.0] == known.intended_start_s.tolist()
+    assert [0.5, 3.0, 1.0, math.inf, math.inf, math.inf] == known.response_time_s.tolist()
+    assert [1, -1, -1, -1, -1, -1] == known.new_connection.tolist()
+
+
+def test_a_missed_poll_belongs_to_the_window_that_it_was_meant_for() -> None:
+    """Also when the one sent in its stead was meant for later; a mask keeps samples only."""
+    columns = columns_of([replace(sample(), intended_start_s=10.0, start_s=10.0, end_s=11.0, missed_s=(6.0, 8.0))])
+    assert [8.0] == columns.window(7.0, 9.0).with_missed().intended_start_s.tolist()
+    assert [10.0] == columns.window(9.0, 11.0).with_missed().intended_start_s.tolist()
+    assert columns.where(columns.ok).missed is None
+
+
+def test_where_nothing_was_missed_nothing_is_copied() -> None:
+    columns = columns_of([sample()])
+    assert columns.with_missed() is columns

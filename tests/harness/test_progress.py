@@ -56,6 +56,19 @@ def test_p95_counts_failures_as_infinitely_slow(tmp_path: Path) -> None:
     assert math.inf == tail.progress(elapsed_s=1, run_time_s=2).p95_s
 
 
+def test_p95_counts_what_was_missed(tmp_path: Path) -> None:
+    """Of 20 polls two took half a second: one was missed, and answered with the next."""
+    path = tmp_path / "samples.jsonl"
+    late = replace(poll(0.25), intended_start_s=10.0, start_s=10.0, end_s=10.25, missed_s=(9.75, 9.5))
+    append(path, encode(HEADER) + b"\n" + (encode(poll(0.125)) + b"\n") * 17 + encode(late) + b"\n")
+    tail = SampleTail(path)
+    tail.read()
+    assert 18 == tail.polls
+    p95_s = tail.progress(elapsed_s=1, run_time_s=2).p95_s
+    assert p95_s is not None
+    assert 0.49 < p95_s < 0.51
+
+
 def at(elapsed_s: float, polls: int) -> Progress:
     return Progress(elapsed_s=elapsed_s, run_time_s=70.0, polls=polls, errors=1, p95_s=0.0042)
 

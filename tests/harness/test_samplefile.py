@@ -39,7 +39,9 @@ SAMPLE = Sample(
     server=ServerTiming(handler_s=0.01, database_s=None, pool_wait_s=0.001),
 )
 LINE = encode(SAMPLE)
-ARRAYS = [name for name in columns_of([SAMPLE]).__slots__ if name not in {"agents", "error_kinds", "extra"}]
+ARRAYS = [
+    name for name in columns_of([SAMPLE]).__slots__ if name not in {"agents", "error_kinds", "extra", "missed"}
+]
 
 
 def write(folder: Path, *lines: bytes, end: bytes = b"\n") -> Path:
@@ -57,11 +59,14 @@ def same(expected, found):
         np.zeros(len(expected), dtype=bool) if expected.extra is None else expected.extra,
         np.zeros(len(found), dtype=bool) if found.extra is None else found.extra,
     )
+    assert (expected.missed is None) == (found.missed is None)
+    if expected.missed is not None:
+        same(expected.missed, found.missed)
 
 
 times = st.floats(0, 1e6)
 samples = st.builds(
-    lambda agent, start_s, took_s, status, error, opened, server, extra: replace(
+    lambda agent, start_s, took_s, status, error, opened, server, extra, missed_s: replace(
         SAMPLE,
         agent=agent,
         intended_start_s=start_s,
@@ -72,6 +77,7 @@ samples = st.builds(
         new_connection=opened,
         server=server,
         extra=extra,
+        missed_s=missed_s,
     ),
     st.sampled_from(["node-0", "node-1", "nœud"]),
     st.sampled_from([0.0, 1.0, 2.0]) | times,
@@ -82,6 +88,7 @@ samples = st.builds(
     st.none()
     | st.builds(ServerTiming, handler_s=times, database_s=st.none() | times, pool_wait_s=st.none() | times),
     st.booleans(),
+    st.just(()) | st.lists(times, max_size=3).map(tuple),
 )
 
 
@@ -93,6 +100,23 @@ def test_a_builder_makes_the_same_columns_as_one_at_a_time(given):
     same(columns_of(given), builder.columns(forget=False))
     same(columns_of(given), builder.columns())
     assert 0 == len(builder.columns())
+
+
+def test_missed_polls_keep_to_the_poll_sent_in_their_stead_when_others_are_left_out(tmp_path):
+    """The first line has impossible times; an impossible instant is left out by itself."""
+    lines = (
+        replace(SAMPLE, start_s=9.0, end_s=8.0, missed_s=(1.0,)),
+        replace(SAMPLE, agent="late", start_s=8.0, end_s=9.0, missed_s=(2.0, -1.0)),
+        replace(SAMPLE, agent="first", start_s=7.0, end_s=7.5),
+    )
+    stored = read_columns(write(tmp_path, *map(encode, lines)))
+    missed = stored.polled.missed
+    assert 1 == stored.torn_lines
+    assert missed is not None
+    assert [("late", 2.0, 9.0)] == [
+        (missed.agents[agent], intended_s, end_s)
+        for agent, intended_s, end_s in zip(missed.agent, missed.intended_start_s, missed.end_s, strict=True)
+    ]
 
 
 def test_a_file_of_many_chunks_is_read_whole(tmp_path):

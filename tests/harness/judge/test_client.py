@@ -252,6 +252,38 @@ def test_unsent_polls_may_have_been_slow():
     assert p95.remedy == "a run that sends every poll: 50 were not sent and may have been slow"
 
 
+def stalled(lateness_s=0.0):
+    """Every agent's poll of 20 s on took until 50 s: those of 30 s were missed, those of 40 s sent then."""
+    samples = []
+    for sample in healthy_samples():
+        turn = sample.intended_start_s // 10
+        if turn == 2:
+            samples.append(replace(sample, end_s=50.0 + sample.intended_start_s % 10 - 2 * lateness_s))
+        elif turn == 4:
+            start_s = sample.intended_start_s + 10.0
+            missed_s = (sample.intended_start_s - 10.0,)
+            samples.append(replace(sample, start_s=start_s, end_s=start_s + 0.02, missed_s=missed_s))
+        elif turn != 3:
+            samples.append(sample)
+    return samples
+
+
+def test_a_missed_poll_has_a_response_time():
+    """Of 300 intended polls 150 took ten seconds and more, though 50 of these were never sent."""
+    of = evidence(stalled())
+    p95 = finding("p95", of)
+    assert (p95.status, p95.n, p95.exceedances, p95.measured) == (Status.FAIL, 300, 150, pytest.approx(30.0))
+    assert "never sent" not in p95.reason
+    assert finding("error-ratio", of).reason.endswith("50 more polls never sent")
+
+
+def test_polls_that_a_late_generator_missed_fail_no_gate():
+    """The agents were free again soon after their poll of 20 s: what came after is the generator's doing."""
+    p95 = finding("p95", evidence(stalled(lateness_s=14.95)))
+    assert p95.status == Status.INVALID
+    assert p95.reason.startswith("100 of 300 polls took 200 ms or longer, but without the load generator's own")
+
+
 def test_unsent_polls_do_not_fail_a_gate():
     assert finding("p50", evidence(healthy_samples()[:-50])).status == Status.PASS
 

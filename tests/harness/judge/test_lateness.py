@@ -78,3 +78,21 @@ def test_ticks_of_several_workers_do_not_cut_each_others_pauses_short():
     ]
     busy = [GeneratorTick(t_s=t, cpu_ratio=0.1, loop_lag_s=0.0, rss_bytes=1, worker="b") for t in (0.9, 1.9, 2.9)]
     assert [0.8] == pytest.approx(loop_lateness_s(columns, [*paused, *busy]).tolist())
+
+
+def test_a_missed_poll_was_late_from_when_its_agent_was_free():
+    """
+    The first agent was busy all the time, the second free from 12 s on: its poll of 20 s was sent at 31 s, and
+    that of 10 s, which it could have sent at 12 s, was missed.
+    """
+    polls = [
+        *(poll(0, 0.0, 31.0), poll(0, 30.0, start_s=31.0, missed_s=(10.0, 20.0))),
+        *(poll(1, 0.0, 12.0), poll(1, 20.0, start_s=31.0, missed_s=(10.0,))),
+    ]
+    columns = columns_of(polls).with_missed()
+    late_s = dict(
+        zip(zip(columns.agent, columns.intended_start_s, strict=True), start_lateness_s(columns), strict=True)
+    )
+    assert late_s == pytest.approx(
+        {(0, 0.0): 0, (0, 10.0): 0, (0, 20.0): 0, (0, 30.0): 0, (1, 0.0): 0, (1, 10.0): 19.0, (1, 20.0): 11.0}
+    )

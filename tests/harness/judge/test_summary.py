@@ -134,3 +134,14 @@ def test_lock_step_index_is_within_0_and_1_and_does_not_depend_on_the_origin(pha
     assert -1e-9 <= index <= 1 + 1e-9
     shifted = lock_step_index(phases(*[p + shift_s for p in phases_s]), interval_s=10.0)
     assert shifted == pytest.approx(index, abs=1e-6)
+
+
+def test_a_missed_poll_waits_for_the_answer_to_the_one_sent_in_its_stead():
+    """It was not sent, so only the response time knows of it; after one cut off, nobody knows."""
+    late = poll(0, 4.0, 0.5, start_s=5.0, missed_s=(2.0, 3.0))
+    found = summary(
+        [poll(0, 1.0, 4.0), late, failed(poll(1, 3.0, missed_s=(1.0,)), "interrupted", None)], intended=6
+    )
+    assert (found.sent, found.missed, found.response_time.n, found.service_time.n) == (3, 3, 4, 2)
+    assert (found.response_time.p50, found.response_time.max) == (2.5, 4.0)
+    assert found.start_lag.max == 1.0

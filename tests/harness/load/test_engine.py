@@ -133,6 +133,12 @@ def test_a_kept_connection_is_opened_once(play: Play, bench: Bench) -> None:
     assert [sample.connect_s for sample in samples[1:]] == [None, None]
 
 
+def test_a_late_poll_names_those_that_were_missed_for_it(play: Play, bench: Bench) -> None:
+    """No answer for two and a half intervals: one poll is missed, and the one sent then says which."""
+    samples = bench.run(play([[HANG], [OK, OK]]).url, 4, interval_s=0.2, timeout_s=0.5)
+    assert [(s.intended_start_s, s.missed_s) for s in samples] == [(0.0, ()), (0.4, (0.2,)), (0.6, ())]
+
+
 def test_a_sample_says_what_was_asked_and_what_came(play: Play, bench: Bench) -> None:
     answer = (
         b"HTTP/1.1 200 OK\r\nServer-Timing: handler;dur=3\r\nServer-Timing: db;dur=1\r\n"

@@ -153,3 +153,16 @@ def test_a_fleet_that_comes_and_goes_polls_when_the_judge_says(seed: int, pauses
     # The judge counts up to an instant, the fleet what is due at it.
     until_s = math.nextafter(now_s, math.inf)
     assert sent + fleet.missed == (count_in_shape(schedule, shape, 0.0, until_s) if pauses_s else 0)
+
+
+def test_what_was_skipped_is_told_until_the_next_poll() -> None:
+    agent = FleetPacing(Schedule(seed=1, agents=1, interval_s=10.0))
+    told = [(agent.take(0, now_s), agent.skipped_s) for now_s in (0.0, 35.0, 36.0, 40.0)]
+    assert told == [(0.0, ()), (30.0, (10.0, 20.0)), (None, ()), (40.0, ())]
+    assert agent.missed == 2
+
+
+def test_what_was_skipped_lies_in_the_windows_of_the_shape() -> None:
+    """Neither what was meant for before it came is told, nor what is meant for after it has gone."""
+    agent = spiking()
+    assert (agent.take(0, 99.0), agent.skipped_s, agent.missed) == (40.0, (20.0, 30.0), 2)

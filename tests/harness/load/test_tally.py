@@ -107,3 +107,12 @@ def test_a_quantile_is_the_ranks_value_within_the_histograms_error(
     every = sorted(values) + [math.inf] * infinite
     expected = every[nearest_rank(q, len(every)) - 1]
     assert quantile_s(Histogram.of(values), q, infinite=infinite) == pytest.approx(expected, rel=0.008)
+
+
+def test_missed_polls_took_until_the_answer_to_the_next() -> None:
+    """Two were missed before an answered poll, one before a failed one, one of the warm-up and one cut off."""
+    tally = Tally(warmup_s=10.0)
+    tally.add(sample(200, missed_s=(5.0, 20.0, 30.0)))
+    tally.add(sample(250, missed_s=(45.0,), status=None, error="timeout"))
+    tally.add(sample(300, missed_s=(55.0,), status=None, error="interrupted"))
+    assert (tally.sent, tally.response_time.n, tally.endless) == (3, 3, 2)
