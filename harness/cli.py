@@ -1,45 +1,20 @@
 """
 The `harness` command: parse, call one function, map the outcome to an exit code.
 
-Nothing heavy is imported before a command needs it, so that `harness --help` stays instant.
+A command's module is imported when the command is asked for, and what is heavy when it runs, so that
+`harness --help` stays instant.
 """
 
 import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import harness
-from harness.ab.command import EPILOG as AB_EPILOG
-from harness.ab.command import add_ab_arguments, run_ab_command
-from harness.backend.seed import add_seed_arguments, run_seed
-from harness.backend.server import add_serve_arguments, run_server
-from harness.capacity.command import EPILOG as CAPACITY_EPILOG
-from harness.capacity.command import add_capacity_arguments, run_capacity
-from harness.ci.options import add_output_arguments, read_output_options
-from harness.comparison.command import EPILOG as COMPARE_EPILOG
-from harness.comparison.command import add_compare_arguments, run_compare
 from harness.errors import ExitCode, HarnessError, explain
-from harness.gating.command import EPILOG as GATE_EPILOG
-from harness.gating.command import add_gate_arguments, run_gate
-from harness.history.command import EPILOG as HISTORY_EPILOG
-from harness.history.command import add_history_arguments, run_history
-from harness.indexes.command import EPILOG as INDEXES_EPILOG
-from harness.indexes.command import add_indexes_arguments, run_indexes
-from harness.init.command import EPILOG as INIT_EPILOG
-from harness.init.command import add_init_arguments, run_init
-from harness.listing.command import EPILOG as SCENARIOS_EPILOG
-from harness.listing.command import add_scenarios_arguments, run_scenarios, show_dry_run
-from harness.options import RUN_EPILOG, add_run_arguments, read_run_options
-from harness.project import add_history_argument, history_place
-from harness.schemas.command import EPILOG as SCHEMA_EPILOG
-from harness.schemas.command import add_schema_arguments, run_schema
-from harness.selftest.command import EPILOG as SELFTEST_EPILOG
-from harness.selftest.command import add_selftest_arguments, run_selftest
-from harness.trending.command import EPILOG as TREND_EPILOG
-from harness.trending.command import add_trend_arguments, run_trend
 
 _NEGATIVE = re.compile(r"-\d")
 
@@ -59,20 +34,36 @@ examples:
   harness report runs/20261123T083000Z-3f9a     draw a stored run's report again
 """
 
+REPORT_EPILOG = (
+    "examples:\n  harness report runs/20261123T083000Z-3f9a\n  harness report runs/20261123T083000Z-3f9a.partial\n"
+)
+SERVE_EPILOG = "examples:\n  harness serve --port 8000\n  harness serve --port 8000 --delay 600ms\n"
+SEED_EPILOG = "examples:\n  harness seed --database-url sqlite:///master.db --agents 50 --deployments 100000\n"
+
 
 class _Command(NamedTuple):
-    """A subcommand: what its help says, who declares its options, who runs it."""
+    """
+    A subcommand: what its help says, who declares its options, who runs it.
+
+    The last three are references, ``module:name``: to a text, a function that takes the parser, and one that takes
+    what was parsed and returns the exit code.
+    """
 
     name: str
     help: str
     description: str
     epilog: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
+    add_arguments: str
+    run: str
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """
+    Return the parser of all commands.
+
+    Args:
+        only: name of the command whose options are declared, the others being known by name; None declares all.
+    """
     parser = argparse.ArgumentParser(
         prog="harness",
         description="Load tests, gates and reports for a deployment master that a fleet of agents polls.",
@@ -86,12 +77,18 @@ def build_parser() -> argparse.ArgumentParser:
             command.name,
             help=command.help,
             description=command.description,
-            epilog=command.epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.add_arguments(own)
-        own.set_defaults(command=command.run)
+        if only in {None, command.name}:
+            own.epilog = _load(command.epilog)
+            _load(command.add_arguments)(own)
+            own.set_defaults(command=_load(command.run))
     return parser
+
+
+def _load(reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,9 +101,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         An `ExitCode`.
     """
-    options = build_parser().parse_args(_join_negative(sys.argv[1:] if argv is None else argv))
-    run: Callable[[argparse.Namespace], int] = options.command
+    words = _join_negative(sys.argv[1:] if argv is None else argv)
+    # Before its command the line takes options without values only.
+    name = next((word for word in words if not word.startswith("-")), "")
     try:
+        options = build_parser(name).parse_args(words)
+        run: Callable[[argparse.Namespace], int] = options.command
         Path.cwd()
         return run(options)
     except HarnessError as fault:
@@ -131,6 +131,10 @@ def entry_point() -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    from harness.ci.options import read_output_options
+    from harness.listing.command import show_dry_run
+    from harness.options import read_run_options
+
     options = read_run_options(parsed)
     if parsed.dry_run:
         return show_dry_run(options, as_json=parsed.json)
@@ -157,6 +161,9 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    from harness.ci.options import add_output_arguments
+    from harness.project import add_history_argument
+
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run's folder")
     add_history_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON instead of tables")
@@ -165,7 +172,9 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _report(parsed: argparse.Namespace) -> int:
     from harness.ci.command import show_result
+    from harness.ci.options import read_output_options
     from harness.conclude import conclude_again, draw
+    from harness.project import history_place
     from harness.rundir import RunDirectory
     from harness.trending.context import run_context
 
@@ -198,121 +207,120 @@ _COMMANDS = (
         help="start a target, poll it with a fleet of agents, judge, report",
         description="Start the bundled deployment master (or attach to a running one), let agents poll it, "
         "judge the targets and write a report. The verdict goes to stdout, progress to stderr.",
-        epilog=RUN_EPILOG,
-        add_arguments=add_run_arguments,
-        run=_run,
+        epilog="harness.options:RUN_EPILOG",
+        add_arguments="harness.options:add_run_arguments",
+        run="harness.cli:_run",
     ),
     _Command(
         name="scenarios",
         help="list what the agents can be made to do",
         description="List the scenarios that harness run and plain Locust can drive.",
-        epilog=SCENARIOS_EPILOG,
-        add_arguments=add_scenarios_arguments,
-        run=run_scenarios,
+        epilog="harness.listing.command:EPILOG",
+        add_arguments="harness.listing.command:add_scenarios_arguments",
+        run="harness.listing.command:run_scenarios",
     ),
     _Command(
         name="report",
         help="draw a stored run's report again; judge a run that was killed on what it had",
         description="Print a stored run's verdict and write its plots and report.html anew.",
-        epilog="examples:\n  harness report runs/20261123T083000Z-3f9a\n"
-        "  harness report runs/20261123T083000Z-3f9a.partial\n",
-        add_arguments=_add_report_arguments,
-        run=_report,
+        epilog="harness.cli:REPORT_EPILOG",
+        add_arguments="harness.cli:_add_report_arguments",
+        run="harness.cli:_report",
     ),
     _Command(
         name="compare",
         help="compare runs with their baseline: surely no worse, surely worse, or neither",
         description="Compare runs with earlier ones. The run is the unit; what differs besides is named first.",
-        epilog=COMPARE_EPILOG,
-        add_arguments=add_compare_arguments,
-        run=run_compare,
+        epilog="harness.comparison.command:EPILOG",
+        add_arguments="harness.comparison.command:add_compare_arguments",
+        run="harness.comparison.command:run_compare",
     ),
     _Command(
         name="trend",
         help="what became of every metric over the runs: charts, changes, an exit code",
         description="Judge the series of the history and draw them; accept a change; note a release.",
-        epilog=TREND_EPILOG,
-        add_arguments=add_trend_arguments,
-        run=run_trend,
+        epilog="harness.trending.command:EPILOG",
+        add_arguments="harness.trending.command:add_trend_arguments",
+        run="harness.trending.command:run_trend",
     ),
     _Command(
         name="gate",
         help="judge a stored run, or pytest-benchmark's JSON, under other gates without load",
         description="Judge a stored run under other gates, or pytest-benchmark's JSON. Nothing is started.",
-        epilog=GATE_EPILOG,
-        add_arguments=add_gate_arguments,
-        run=run_gate,
+        epilog="harness.gating.command:EPILOG",
+        add_arguments="harness.gating.command:add_gate_arguments",
+        run="harness.gating.command:run_gate",
     ),
     _Command(
         name="schema",
         help="print the JSON schema of what a command writes",
         description="Print the JSON schema (draft 2020-12) of what a command writes.",
-        epilog=SCHEMA_EPILOG,
-        add_arguments=add_schema_arguments,
-        run=run_schema,
+        epilog="harness.schemas.command:EPILOG",
+        add_arguments="harness.schemas.command:add_schema_arguments",
+        run="harness.schemas.command:run_schema",
     ),
     _Command(
         name="selftest",
         help="see the gates trip for known faults, and hold without any",
         description="Put known faults into the bundled master, and show that exactly the right gates trip.",
-        epilog=SELFTEST_EPILOG,
-        add_arguments=add_selftest_arguments,
-        run=run_selftest,
+        epilog="harness.selftest.command:EPILOG",
+        add_arguments="harness.selftest.command:add_selftest_arguments",
+        run="harness.selftest.command:run_selftest",
     ),
     _Command(
         name="ab",
         help="measure two targets, revisions or settings in one job, interleaved, and say which is worse",
         description="Measure A and B in one job, in short rounds and in a random order.",
-        epilog=AB_EPILOG,
-        add_arguments=add_ab_arguments,
-        run=run_ab_command,
+        epilog="harness.ab.command:EPILOG",
+        add_arguments="harness.ab.command:add_ab_arguments",
+        run="harness.ab.command:run_ab_command",
     ),
     _Command(
         name="capacity",
         help="find the largest fleet that the target serves within the limits",
         description="Try fleets until one breaks, and bisect: the largest that holds, the smallest that breaks.",
-        epilog=CAPACITY_EPILOG,
-        add_arguments=add_capacity_arguments,
-        run=run_capacity,
+        epilog="harness.capacity.command:EPILOG",
+        add_arguments="harness.capacity.command:add_capacity_arguments",
+        run="harness.capacity.command:run_capacity",
     ),
     _Command(
         name="init",
         help="write a gate file to begin with",
         description="Write gates.toml with the targets of the specification and comments. Asks nothing.",
-        epilog=INIT_EPILOG,
-        add_arguments=add_init_arguments,
-        run=run_init,
+        epilog="harness.init.command:EPILOG",
+        add_arguments="harness.init.command:add_init_arguments",
+        run="harness.init.command:run_init",
     ),
     _Command(
         name="serve",
         help="run the bundled deployment master by hand",
         description="Run the bundled deployment master until Ctrl-C.",
-        epilog="examples:\n  harness serve --port 8000\n  harness serve --port 8000 --delay 600ms\n",
-        add_arguments=add_serve_arguments,
-        run=run_server,
+        epilog="harness.cli:SERVE_EPILOG",
+        add_arguments="harness.backend.server:add_serve_arguments",
+        run="harness.backend.server:run_server",
     ),
     _Command(
         name="seed",
         help="fill a database with agents and deployments",
         description="Create the schema and fill it with agents and deployments, the same ones for the same seed.",
-        epilog="examples:\n  harness seed --database-url sqlite:///master.db --agents 50 --deployments 100000\n",
-        add_arguments=add_seed_arguments,
-        run=run_seed,
+        epilog="harness.cli:SEED_EPILOG",
+        add_arguments="harness.backend.seed:add_seed_arguments",
+        run="harness.backend.seed:run_seed",
     ),
     _Command(
         name="history",
         help="look at, add to, thin, hand on and examine the kept runs",
         description="Keep one record a run, and read what became of the figures over time.",
-        epilog=HISTORY_EPILOG,
-        add_arguments=add_history_arguments,
-        run=run_history,
+        epilog="harness.history.command:EPILOG",
+        add_arguments="harness.history.command:add_history_arguments",
+        run="harness.history.command:run_history",
     ),
     _Command(
         name="indexes",
         help="ask a database how it serves the queries it gets",
         description="Explain the queries of a database, and say which indexes are missing, idle or double.",
-        epilog=INDEXES_EPILOG,
-        add_arguments=add_indexes_arguments,
-        run=run_indexes,
+        epilog="harness.indexes.command:EPILOG",
+        add_arguments="harness.indexes.command:add_indexes_arguments",
+        run="harness.indexes.command:run_indexes",
     ),
 )

@@ -217,3 +217,26 @@ def test_the_installed_command_runs() -> None:
     script = Path(sys.executable).with_name("harness")
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert "harness 0.1.0\n" == done.stdout
+
+
+def test_help_declares_the_options_of_no_command() -> None:
+    """Each command's module is imported when that command is asked for: the help of all needs none of them."""
+    script = (
+        "import atexit, sys; from harness.cli import main;"
+        "atexit.register(lambda: print(sorted(name for name in sys.modules if name.startswith('harness'))));"
+        "main(sys.argv[1:])"
+    )
+
+    def imported(*words: str) -> str:
+        done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
+        return done.stdout.splitlines()[-1]
+
+    assert "['harness', 'harness.cli', 'harness.errors']" == imported("--help")
+    assert imported("--help") == imported("--version")
+    assert "harness.options" not in imported("indexes", "--help")
+
+
+def test_every_command_is_declared_in_full() -> None:
+    """Without a name, as the docs' tests use it, the parser knows the options of all."""
+    parsed = build_parser().parse_args(["indexes", "--database-url", "sqlite://"])
+    assert "run_indexes" == parsed.command.__name__
