@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 from harness.history.importers import files_in, import_source
 from harness.history.importers.reading import CONTENT_KEY, NotThisFormatError, Source
 from harness.history.store import History
-from harness.history_model import HistoryRecord
+from harness.history_model import Acceptance, HistoryRecord, Note
 
 RUN_FILES = ("run.json", "result.json", "samples.jsonl")
 """A folder with one of these is a run of the harness."""
@@ -49,6 +49,8 @@ class Added:
         format: what it was; None when that is not known.
         added: ids of new records.
         known: ids of records that were there already.
+        marks_added: ids of new acceptances and notes.
+        marks_known: ids of acceptances and notes that were there already.
         not_understood: what was left out → how many times.
         fault: why nothing came of it; None when something did.
     """
@@ -57,6 +59,8 @@ class Added:
     format: str | None = None
     added: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
+    marks_added: list[str] = field(default_factory=list)
+    marks_known: list[str] = field(default_factory=list)
     not_understood: dict[str, int] = field(default_factory=dict)
     fault: str | None = None
 
@@ -92,8 +96,11 @@ def add_paths(
         for found in _found(path):
             account = Added(name=str(found))
             try:
-                for record in _records(found, account, read_run, told):
-                    _add(history, _overridden(record, told), account, contents, dry_run=dry_run)
+                for item in _items(found, account, read_run, told):
+                    if isinstance(item, HistoryRecord):
+                        _add(history, _overridden(item, told), account, contents, dry_run=dry_run)
+                    else:
+                        _add_mark(history, item, account, dry_run=dry_run)
             except NotThisFormatError as fault:
                 account.fault = str(fault)
             except HarnessError as fault:
@@ -120,7 +127,9 @@ def _is_run(folder: Path) -> bool:
     return any((folder / name).is_file() for name in RUN_FILES)
 
 
-def _records(path: Path, account: Added, read_run: ReadRun, told: Overrides) -> Iterator[HistoryRecord]:
+def _items(
+    path: Path, account: Added, read_run: ReadRun, told: Overrides
+) -> Iterator[HistoryRecord | Acceptance | Note]:
     if path.is_dir():
         account.format = "run folder"
         yield read_run(path)
@@ -138,6 +147,7 @@ def _records(path: Path, account: Added, read_run: ReadRun, told: Overrides) -> 
     account.format = imported.format
     account.not_understood = dict(imported.not_understood)
     yield from imported.records
+    yield from imported.marks
 
 
 def _is_result(content: bytes) -> bool:
@@ -197,3 +207,8 @@ def _add(history: History, record: HistoryRecord, account: Added, contents: _Con
         account.known.append(record.id)
     if holder is None:
         contents.remember(record)
+
+
+def _add_mark(history: History, mark: Acceptance | Note, account: Added, *, dry_run: bool) -> None:
+    is_new = dry_run or (history.add_acceptance(mark) if isinstance(mark, Acceptance) else history.add_note(mark))
+    (account.marks_added if is_new else account.marks_known).append(mark.id)

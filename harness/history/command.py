@@ -1,6 +1,7 @@
 """`harness history`: what is kept of every run, looked at, added to, thinned, handed on and examined."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -63,13 +64,18 @@ def run_history(parsed: argparse.Namespace) -> int:
 
     action: Callable[[argparse.Namespace, History], int] = parsed.action
     history = open_history(history_place(parsed.history))
-    try:
-        code = action(parsed, history)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`). Python would complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.PASS
+    with contextlib.ExitStack() as stack:
+        if sys.stdout is None:
+            # Closed by the caller: what is done is done all the same.
+            silence = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123  # no path of ours
+            stack.enter_context(contextlib.redirect_stdout(silence))
+        try:
+            code = action(parsed, history)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our output has gone (`| head`). Python would complain at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.PASS
     return code
 
 
@@ -262,17 +268,20 @@ def _export(parsed: argparse.Namespace, history: "History") -> int:
     import io
 
     from harness.history.exporters import EXPORTERS
+    from harness.history.exporters.flat import write_flat
     from harness.history.store import read_records
     from harness.rundir import write_atomically
 
     found = read_records(history, distributions=parsed.format == "json")
     _warn(found.left_out)
-    write = EXPORTERS[parsed.format]
-    if parsed.out is None:
-        write(found.records, sys.stdout)
-        return ExitCode.PASS
     text = io.StringIO()
-    write(found.records, text)
+    if parsed.format == "json":
+        write_flat(found.records, text, marks=(*history.acceptances(), *history.notes()))
+    else:
+        EXPORTERS[parsed.format](found.records, text)
+    if parsed.out is None:
+        sys.stdout.write(text.getvalue())
+        return ExitCode.PASS
     write_atomically(parsed.out, text.getvalue().encode())
     if parsed.json:
         _print_json({"file": str(parsed.out), "format": parsed.format, "runs": len(found.records)})
@@ -305,11 +314,11 @@ def _doctor(parsed: argparse.Namespace, history: "History") -> int:
 
 def _instant(text: str) -> datetime:
     try:
-        read = datetime.fromisoformat(text)
-    except ValueError as fault:
+        read = datetime.fromisoformat(text.strip())
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as fault:
         need = "ISO 8601 such as 2026-11-23T08:30:00Z"
         raise UsageError(explain("option", "--at", fault="not a time", got=repr(text), need=need)) from fault
-    return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _warn(left_out: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -200,6 +201,10 @@ class DatabaseHistory:
     @contextmanager
     def _reading(self) -> Iterator[Connection | None]:
         """Yield a connection; None while there is no table yet: a history that nobody wrote to is empty."""
+        if self._url.get_backend_name() == "sqlite" and not _has_file(self._url):
+            # Connecting would make an empty file of it.
+            yield None
+            return
         with self._errors(), self._engine.connect() as connection:
             yield connection if inspect(connection).has_table(TABLE) else None
 
@@ -281,6 +286,12 @@ def _checked(url: str) -> URL:
         fault_text = "a database in memory is another one for every connection"
         raise UsageError(explain("history", safe_url(read), fault=fault_text, need="sqlite:///FILE"))
     return read
+
+
+def _has_file(url: URL) -> bool:
+    name = url.database or ""
+    # What SQLite itself takes apart, such as file:NAME?mode=ro, is left to it.
+    return name.startswith("file:") or Path(name).exists() or not Path(name).parent.is_dir()
 
 
 def _engine(url: URL) -> Engine:

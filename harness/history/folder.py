@@ -95,7 +95,7 @@ class FolderHistory:
     def get(self, record_id: str) -> HistoryRecord:
         """Read one record."""
         # Nearly always under its own name; a copy under another may be all that is left.
-        own = (path for path in self._months() if (path / f"{record_id}{SUFFIX}").is_file())
+        own = (path for path in self._months() if os.path.isfile(path / f"{record_id}{SUFFIX}"))  # noqa: PTH113  # False for a folder that is closed to us
         others = (entry.path for entry in self._entries({}, figures=False) if _is(entry.head, record_id))
         for path in chain((month / f"{record_id}{SUFFIX}" for month in own), map(self.path.joinpath, others)):
             record = self._read(path, HistoryRecord, {})
@@ -125,43 +125,80 @@ class FolderHistory:
         """Delete the files of these records."""
         wanted = set(record_ids)
         gone = []
-        for path in self.files(RUNS):
+        for path in self.files(RUNS, {}):
             if path.stem in wanted:
-                path.unlink(missing_ok=True)
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as fault:
+                    raise self._unwritable(fault) from fault
                 gone.append(path.stem)
         return tuple(gone)
 
     def rebuild_index(self) -> bool:
-        """Delete the index and make it again from the files; tell whether there was one."""
-        was_there = forget(self.path)
-        deque(entries(self.path, self.stamps()), maxlen=0)
+        """
+        Delete the index and make it again from the files; tell whether there was one.
+
+        Raises:
+            HarnessError: the index can't be deleted.
+        """
+        try:
+            was_there = forget(self.path)
+        except OSError as fault:
+            raise self._unwritable(fault) from fault
+        deque(entries(self.path, self.stamps({})), maxlen=0)
         return was_there
 
-    def files(self, folder: str) -> list[Path]:
-        """Return the files of one of the three folders, by name; empty where there is none."""
-        pattern = f"*/*{SUFFIX}" if folder == RUNS else f"*{SUFFIX}"
-        return sorted((self.path / folder).glob(pattern), key=lambda path: path.name)
+    def files(self, folder: str, left_out: dict[str, str]) -> list[Path]:
+        """
+        Return the files of one of the three folders, by name; empty where there is none.
 
-    def stamps(self) -> dict[str, Stamp]:
-        """Return each run's file below this folder, with what tells whether it has changed, by path."""
+        Args:
+            folder: which.
+            left_out: gets the folders that can't be looked into: name → why.
+        """
+        places = self._months() if folder == RUNS else [self.path / folder]
+        found = (Path(file.path) for place in places for file in self._listed(place, left_out))
+        return sorted(found, key=lambda path: path.name)
+
+    def stamps(self, left_out: dict[str, str]) -> dict[str, Stamp]:
+        """
+        Return each run's file below this folder, with what tells whether it has changed, by path.
+
+        Args:
+            left_out: gets the folders that can't be looked into: name → why.
+        """
         found: dict[str, Stamp] = {}
         for month in self._months():
-            with os.scandir(month) as files:
-                for file in files:
-                    if file.name.endswith(SUFFIX) and not file.name.startswith("."):
-                        # A file may go while we look: then it is not there.
-                        with contextlib.suppress(FileNotFoundError):
-                            status = file.stat()
-                            found[f"{RUNS}/{month.name}/{file.name}"] = Stamp(status.st_size, status.st_mtime_ns)
+            for file in self._listed(month, left_out):
+                # A file may go while we look: then it is not there.
+                with contextlib.suppress(FileNotFoundError):
+                    status = file.stat()
+                    found[f"{RUNS}/{month.name}/{file.name}"] = Stamp(status.st_size, status.st_mtime_ns)
         return dict(sorted(found.items()))
+
+    def _listed(self, place: Path, left_out: dict[str, str]) -> "Iterator[os.DirEntry[str]]":
+        try:
+            with os.scandir(place) as files:
+                yield from (file for file in files if file.name.endswith(SUFFIX) and file.name[0] != ".")
+        except FileNotFoundError:
+            return
+        except OSError as fault:
+            left_out[self._name(place)] = f"can't be looked into: {fault.strerror or fault}"
 
     def _months(self) -> list[Path]:
         """Return the folders of the runs; a history that nobody wrote to has none."""
-        runs = self.path / RUNS
-        return sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+        try:
+            with os.scandir(self.path / RUNS) as places:
+                return sorted(Path(place.path) for place in places if place.is_dir())
+        except FileNotFoundError:
+            return []
+        except OSError as fault:
+            raise HarnessError(
+                explain("history", self.where, fault=f"can't be read: {fault.strerror or fault}")
+            ) from fault
 
     def _entries(self, left_out: dict[str, str], *, figures: bool = True) -> Iterator[Entry]:
-        for entry in entries(self.path, self.stamps(), figures=figures):
+        for entry in entries(self.path, self.stamps(left_out), figures=figures):
             if entry.fault is not None:
                 left_out[entry.path] = entry.fault
             yield entry
@@ -172,7 +209,9 @@ class FolderHistory:
         deque(self._read_all(NOTES, Note, left_out), maxlen=0)
 
     def _read_all(self, folder: str, kind: type[T], left_out: dict[str, str]) -> Iterator[T]:
-        read = ((self._name(path), self._read(path, kind, left_out), None) for path in self.files(folder))
+        read = (
+            (self._name(path), self._read(path, kind, left_out), None) for path in self.files(folder, left_out)
+        )
         yield from (record for record, _ in _sole(read, left_out))
 
     def _read(self, path: Path, kind: type[T], left_out: dict[str, str]) -> T | None:
@@ -197,15 +236,14 @@ class FolderHistory:
             if not is_new and path.read_bytes() != content:
                 raise id_is_taken(record.id, self.where)
         except OSError as fault:
-            raise HarnessError(
-                explain(
-                    "history",
-                    self.where,
-                    fault=f"can't be written: {fault.strerror or fault}",
-                    remedy="another folder with --history, or free space",
-                )
-            ) from fault
+            raise self._unwritable(fault) from fault
         return is_new
+
+    def _unwritable(self, fault: OSError) -> HarnessError:
+        text = f"can't be written: {fault.strerror or fault}"
+        return HarnessError(
+            explain("history", self.where, fault=text, remedy="another folder with --history, or free space")
+        )
 
     def _write_gitignore(self) -> None:
         path = self.path / ".gitignore"

@@ -24,6 +24,8 @@ from monitoring.histogram import SUB_BUCKETS, Histogram
 ID_FORM = "letters, digits, dots, dashes and underscores, a letter or digit first, 120 at most"
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,119}")
 _STAMP = "%Y%m%dT%H%M%SZ"
+_FIRST_S = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_END_S = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp() + 1
 
 T = TypeVar("T", HistoryRecord, Acceptance, Note)
 
@@ -111,10 +113,15 @@ def instant_s(text: str) -> float:
     Return an ISO 8601 instant as seconds since the Unix epoch; one without an offset is taken as UTC.
 
     Raises:
-        ValueError: the text is no instant.
+        ValueError: the text is no instant, or one that lies outside the years 1 to 9999 in UTC.
     """
     instant = datetime.fromisoformat(text)
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+    if instant.tzinfo is None:
+        return instant.replace(tzinfo=UTC).timestamp()
+    seconds = instant.timestamp()
+    if not _FIRST_S <= seconds < _END_S:
+        raise ValueError(f"{text} is outside the years that UTC can be written in")
+    return seconds
 
 
 def utc_text(instant: datetime) -> str:

@@ -33,7 +33,8 @@ def _histogram(kind: type) -> dict[str, Any]:
         "title": "Histogram",
         "description": f"Counts in log-linear buckets, {SUB_BUCKETS} an octave: bucket i begins at "
         f"2^(i div {SUB_BUCKETS}) * (0.5 + (i mod {SUB_BUCKETS}) / {2 * SUB_BUCKETS}). In `counts` each occupied "
-        "bucket is one word: the step from the bucket before (the first: its index), and *count where it is not 1.",
+        "bucket is one word: the step from the bucket before (the first: its index), and *count where it is not "
+        "1.",
         "type": "object",
         "properties": {
             "sub_buckets": {"const": SUB_BUCKETS},

@@ -1,6 +1,7 @@
 """Records as text for people and as plain data for programs."""
 
 import math
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +17,10 @@ from harness.units import format_count, format_duration, format_number, format_r
 
 _HEAD = ("RUN", "COMMIT", "BRANCH", "SCENARIO", "ENVIRONMENT", "VERDICT", "FIGURES")
 _SHORT = 9
+_WIDEST = 100
+_OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Categories of Unicode that move a cursor, turn the direction of writing, or can't be written at all."""
+
 _WRITERS: Mapping[str, Callable[[float], str]] = {
     "s": format_duration,
     "ratio": format_ratio,
@@ -61,12 +66,13 @@ def record_text(record: HistoryRecord) -> str:
         "verdict": None if record.status is None else record.status.value,
         "report": record.report,
     }
-    lines = [f"{name:12} {value}" for name, value in facts.items() if value is not None]
-    lines += [f"{'':12} {name} {value}" for name, value in sorted(record.environment.items())]
-    lines += [f"{'note':12} {note}" for note in record.notes]
+    lines = [f"{name:12} {printable(value)}" for name, value in facts.items() if value is not None]
+    lines += [f"{'':12} {printable(f'{name} {value}')}" for name, value in sorted(record.environment.items())]
+    lines += [f"{'note':12} {printable(note)}" for note in record.notes]
     rows = [("FIGURE", "VALUE", "INTERVAL", "LIMIT", "N"), *(_figure_row(metric) for metric in record.metrics)]
     held = [
-        f"{item.subject} {item.metric}: {format_count(item.n)} values, {format_count(item.failures)} failed"
+        f"{printable(f'{item.subject} {item.metric}')}: {format_count(item.n)} values, "
+        f"{format_count(item.failures)} failed"
         for item in record.distributions
     ]
     return "\n".join([*lines, "", table(rows), *(["", "distributions", *held] if held else [])])
@@ -88,20 +94,26 @@ def added_text(accounts: Sequence[Added], where: str, *, dry_run: bool) -> str:
     lines = []
     for account in accounts:
         if account.fault is not None:
-            lines.append(f"{account.name}: not added: {account.fault}")
+            lines.append(printable(f"{account.name}: not added: {account.fault}"))
             continue
         told = [f"{account.format}"]
         if account.added:
             told.append(f"{_runs(len(account.added))} {'would be ' if dry_run else ''}added")
         if account.known:
             told.append(f"{_runs(len(account.known))} there already")
-        lines.append(f"{account.name}: {', '.join(told)}")
+        if account.marks_added:
+            told.append(f"{_marks(len(account.marks_added))} {'would be ' if dry_run else ''}added")
+        if account.marks_known:
+            told.append(f"{_marks(len(account.marks_known))} there already")
+        lines.append(printable(f"{account.name}: {', '.join(told)}"))
         lines += [
-            f"  not taken over: {what}{f' ({count} times)' if count > 1 else ''}"
+            f"  not taken over: {printable(what)}{f' ({count} times)' if count > 1 else ''}"
             for what, count in account.not_understood.items()
         ]
     added = sum(len(account.added) for account in accounts)
-    return "\n".join([*lines, f"{_runs(added)} {'would be ' if dry_run else ''}added to {where}"])
+    marks = sum(len(account.marks_added) for account in accounts)
+    what = _runs(added) + (f" and {_marks(marks)}" if marks else "")
+    return "\n".join([*lines, f"{what} {'would be ' if dry_run else ''}added to {where}"])
 
 
 def added_json(accounts: Iterable[Added]) -> list[dict[str, Any]]:
@@ -112,7 +124,7 @@ def added_json(accounts: Iterable[Added]) -> list[dict[str, Any]]:
 def pruning_text(pruning: Pruning, where: str, *, removed: bool) -> str:
     """Return what went, or would go, and what stays for a reason."""
     lines = [f"{record_id}" for record_id in pruning.removed]
-    lines += [f"{record_id} stays: {why}" for record_id, why in pruning.spared.items()]
+    lines += [printable(f"{record_id} stays: {why}") for record_id, why in pruning.spared.items()]
     verb = "removed from" if removed else "would be removed from"
     lines.append(f"{_runs(len(pruning.removed))} {verb} {where}, {format_count(pruning.kept)} kept")
     if not removed and pruning.removed:
@@ -123,7 +135,7 @@ def pruning_text(pruning: Pruning, where: str, *, removed: bool) -> str:
 def diagnosis_text(diagnosis: Diagnosis) -> str:
     """Return what is wrong with a history, a line each."""
     lines = [
-        f"{complaint.severity.value}: {complaint.name}: {complaint.what}; {complaint.remedy}"
+        printable(f"{complaint.severity.value}: {complaint.name}: {complaint.what}; {complaint.remedy}")
         for complaint in diagnosis.complaints
     ]
     faults = sum(complaint.severity.value == "fault" for complaint in diagnosis.complaints)
@@ -133,16 +145,31 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as columns of equal width, the last one ragged."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    """Return rows as columns of equal width, the last one ragged; a cell too long is cut."""
+    cut = [tuple(printable(cell, longest=_WIDEST) for cell in row) for row in rows]
+    widths = [max(len(row[i]) for row in cut) for i in range(len(cut[0]))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cut
     )
+
+
+def printable(text: str, *, longest: int | None = None) -> str:
+    """
+    Return text from a file on one line, without what a terminal would obey.
+
+    Args:
+        text: from anywhere.
+        longest: cut to so many characters, the last one an ellipsis; None to keep all.
+    """
+    kept = text
+    if not text.isprintable():
+        kept = "".join(" " if unicodedata.category(c) in _OBEYED else c for c in text)
+    return kept if longest is None or len(kept) <= longest else kept[: longest - 1] + "…"
 
 
 def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
     """Return a line for each record that could not be read, ten at most."""
-    lines = [f"left out {name}: {why}" for name, why in list(left_out.items())[:10]]
+    lines = [printable(f"left out {name}: {why}") for name, why in list(left_out.items())[:10]]
     more = len(left_out) - len(lines)
     return [*lines, f"left out {more} more; harness history doctor names them"] if more > 0 else lines
 
@@ -180,3 +207,7 @@ def _figure_row(metric: Metric) -> tuple[str, ...]:
 
 def _runs(count: int) -> str:
     return f"{format_count(count)} run{'s' if count != 1 else ''}"
+
+
+def _marks(count: int) -> str:
+    return "1 acceptance or note" if count == 1 else f"{format_count(count)} acceptances and notes"

@@ -200,13 +200,13 @@ def _judge(parsed: argparse.Namespace, history: "History", now: datetime) -> "Tr
 def _instant(text: str, option: str) -> datetime:
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
             explain(
                 "option", option, fault="no time", got=repr(text), need="ISO 8601 such as 2026-11-23T08:30:00Z"
             )
         ) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _formats(parsed: argparse.Namespace) -> tuple[str, ...]:
@@ -243,8 +243,12 @@ def _write(trend: "Trend", parsed: argparse.Namespace, order: "Order", now: date
 
 
 def _print(trend: "Trend", written: Path | None, *, as_json: bool) -> None:
-    if sys.stdout is None:
-        return
+    from harness.ci.command import print_safely
+
+    print_safely(lambda: _show(trend, written, as_json=as_json))
+
+
+def _show(trend: "Trend", written: Path | None, *, as_json: bool) -> None:
     if as_json:
         from harness.report.trend.data import encode_trend
 
@@ -257,7 +261,6 @@ def _print(trend: "Trend", written: Path | None, *, as_json: bool) -> None:
         print_trend(trend, Console())
         if written is not None:
             print(f"{'page' if written.suffix == '.html' else 'files'}: {written}")
-    sys.stdout.flush()
 
 
 def _exit_code(trend: "Trend", *, fail_on_regression: bool) -> int:

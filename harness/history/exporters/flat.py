@@ -2,11 +2,11 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from harness.history.records import plain_of
-from harness.history_model import HISTORY_SCHEMA_VERSION, HistoryRecord, Metric
+from harness.history_model import HISTORY_SCHEMA_VERSION, Acceptance, HistoryRecord, Metric, Note
 
 FLAT_FORMAT = "pollgauge-history"
 
@@ -19,11 +19,11 @@ _FIGURE_COLUMNS = (
 )
 
 
-def write_flat(records: Iterable[HistoryRecord], out: TextIO) -> None:
+def write_flat(records: Iterable[HistoryRecord], out: TextIO, *, marks: Sequence[Acceptance | Note] = ()) -> None:
     """
     Write one JSON object: the runs in ``runs``, their figures in ``figures``, each row with the id of its run.
 
-    Nothing is lost: `harness history add` reads it back, distributions too.
+    Nothing is lost: `harness history add` reads it back, with distributions, acceptances and notes.
     """
     figures: list[str] = []
     out.write(f'{{"format": "{FLAT_FORMAT}", "schema_version": {HISTORY_SCHEMA_VERSION}, "runs": [')
@@ -31,9 +31,12 @@ def write_flat(records: Iterable[HistoryRecord], out: TextIO) -> None:
         plain = plain_of(record)
         figures += (_line({"run": record.id, **metric}) for metric in plain.pop("metrics", []))
         out.write((",\n  " if position else "\n  ") + _line(plain))
-    out.write('\n], "figures": [')
-    for position, figure in enumerate(figures):
-        out.write((",\n  " if position else "\n  ") + figure)
+    acceptances = [_line(plain_of(mark)) for mark in marks if isinstance(mark, Acceptance)]
+    notes = [_line(plain_of(mark)) for mark in marks if isinstance(mark, Note)]
+    for name, lines in (("figures", figures), ("acceptances", acceptances), ("notes", notes)):
+        out.write(f'\n], "{name}": [')
+        for position, line in enumerate(lines):
+            out.write((",\n  " if position else "\n  ") + line)
     out.write("\n]}\n")
 
 

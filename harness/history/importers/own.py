@@ -1,4 +1,4 @@
-"""Records of another history, and its flat export: nothing is lost, and the ids stay."""
+"""Records, acceptances and notes of another history, and its flat export: nothing is lost, and the ids stay."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,18 +6,22 @@ from typing import Any
 from harness.history.exporters.flat import FLAT_FORMAT
 from harness.history.importers.reading import Account, NotThisFormatError, Source, mapping, read_json
 from harness.history.records import UnreadableRecordError, decode_plain, decode_record
-from harness.history_model import HistoryRecord
+from harness.history_model import Acceptance, HistoryRecord, Note
 
 FORMAT = "harness history"
 
+_HEAD = {"schema_version", "id", "at_utc"}
+_RECORD = _HEAD | {"metrics"}
+_ACCEPTANCE = _HEAD | {"series", "record", "reason"}
+_NOTE = _HEAD | {"text"}
+
 
 def looks_like(document: object) -> bool:
-    """Tell whether JSON is a record of a history, or the flat export of one."""
+    """Tell whether JSON is a record, an acceptance or a note of a history, or the flat export of one."""
     if not isinstance(document, dict):
         return False
-    return (
-        document.get("format") == FLAT_FORMAT or {"schema_version", "id", "at_utc", "metrics"} <= document.keys()
-    )
+    keys = document.keys()
+    return document.get("format") == FLAT_FORMAT or keys >= _RECORD or keys >= _ACCEPTANCE or keys >= _NOTE
 
 
 def read(source: Source) -> Account:
@@ -33,7 +37,12 @@ def read(source: Source) -> Account:
         _read_flat(document, account)
         return account
     try:
-        account.records.append(decode_record(source.content, HistoryRecord))
+        if document.keys() >= _RECORD:
+            account.records.append(decode_record(source.content, HistoryRecord))
+        elif document.keys() >= _ACCEPTANCE:
+            account.marks.append(decode_record(source.content, Acceptance))
+        else:
+            account.marks.append(decode_record(source.content, Note))
     except UnreadableRecordError as fault:
         raise NotThisFormatError(str(fault)) from fault
     return account
@@ -50,6 +59,16 @@ def _read_flat(document: dict[str, Any] | Any, account: Account) -> None:
         except UnreadableRecordError as fault:
             account.miss(f"run that is no record ({fault})")
     account.miss("figure of a run that is not told", sum(map(len, figures.values())))
+    for plain in _objects(document.get("acceptances")):
+        try:
+            account.marks.append(decode_plain(plain, Acceptance))
+        except UnreadableRecordError as fault:
+            account.miss(f"acceptance that is none ({fault})")
+    for plain in _objects(document.get("notes")):
+        try:
+            account.marks.append(decode_plain(plain, Note))
+        except UnreadableRecordError as fault:
+            account.miss(f"note that is none ({fault})")
 
 
 def _objects(value: object) -> Iterator[dict[str, Any]]:

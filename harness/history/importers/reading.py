@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.history.records import encode_record, new_id, utc_text
-from harness.history_model import HISTORY_SCHEMA_VERSION, Distribution, HistoryRecord, Metric
+from harness.history_model import HISTORY_SCHEMA_VERSION, Acceptance, Distribution, HistoryRecord, Metric, Note
 from harness.model import Direction
 from monitoring.histogram import MAX_S, MIN_S, Histogram
 
@@ -51,11 +51,13 @@ class Account:
     Args:
         format: name of the format.
         records: what was understood.
+        marks: acceptances and notes, which only this project's own files hold.
         not_understood: what was left out → how many times.
     """
 
     format: str
     records: list[HistoryRecord] = field(default_factory=list)
+    marks: list[Acceptance | Note] = field(default_factory=list)
     not_understood: Counter[str] = field(default_factory=Counter)
 
     def miss(self, what: str, count: int = 1) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
+from harness.history.doctor import Severity, examine
 from harness.history.folder import FolderHistory, write_new
 from harness.history.records import encode_record
 from harness.history.store import read_records
 from harness.history_model import HistoryRecord
-from tests.harness.history.support import acceptance, note, record
+from tests.harness.history.support import NOW_S, acceptance, note, record
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_each_run_is_a_file_of_its_own_by_month(history: FolderHistory) -> None:
 def test_the_month_is_that_of_utc(history: FolderHistory) -> None:
     late = replace(record(), at_utc="2026-12-01T00:30:00+02:00")
     history.add(late)
-    assert [f"runs/2026-11/{late.id}.json"] == list(history.stamps())
+    assert [f"runs/2026-11/{late.id}.json"] == list(history.stamps({}))
 
 
 def test_reading_makes_no_folder(history: FolderHistory) -> None:
@@ -213,3 +214,65 @@ def test_a_full_disk_leaves_nothing_and_is_one_line(
     ):
         history.add(record())
     assert [] == [path for path in history.path.rglob("*") if path.is_file()]
+
+
+def closed_to_us(monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
+    """Make a folder one that we may not look into, which the file system can't do for root."""
+    scandir = os.scandir
+
+    def listed(path: os.PathLike[str]) -> object:
+        if os.fspath(path).endswith(closed):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", listed)
+
+
+def test_a_month_that_may_not_be_looked_into_is_named(
+    history: FolderHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its runs are neither lost in silence nor an end to the rest."""
+    later = record(24 * 40)
+    history.add(record(0))
+    history.add(later)
+    closed_to_us(monkeypatch, "2026-11")
+    why = {"runs/2026-11": "can't be looked into: Permission denied"}
+    assert ([later.id], why) == heads(history)
+    left_out: dict[str, str] = {}
+    assert [later] == list(history.scan(left_out, distributions=True))
+    assert why == left_out
+    diagnosis = examine(history, now_s=NOW_S + 1e8)
+    assert [("runs/2026-11", Severity.FAULT)] == [(one.name, one.severity) for one in diagnosis.complaints]
+
+
+def test_a_history_that_may_not_be_looked_into_is_an_error(
+    history: FolderHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.add(record(0))
+    closed_to_us(monkeypatch, "runs")
+    with pytest.raises(HarnessError, match=r"^history '.*': can't be read: Permission denied$"):
+        heads(history)
+
+
+def test_what_may_not_be_removed_is_said(history: FolderHistory, monkeypatch: pytest.MonkeyPatch) -> None:
+    history.add(record(0))
+    heads(history)
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.unlink", refused)
+    expected = (
+        r"^history '.*': can't be written: Permission denied; try another folder with --history, or free space$"
+    )
+    with pytest.raises(HarnessError, match=expected):
+        history.remove([record(0).id])
+    with pytest.raises(HarnessError, match=expected):
+        history.rebuild_index()
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"])
+def test_a_time_that_utc_can_t_write_is_refused(history: FolderHistory, at: str) -> None:
+    """It could neither be filed by its month nor drawn."""
+    with pytest.raises(HarnessError, match="its time is none"):
+        history.add(record(0, at_utc=at))

@@ -11,7 +11,7 @@ from harness.cli import main
 from harness.errors import ExitCode
 from harness.history.records import encode_record
 from harness.history.store import open_history, read_records
-from tests.harness.history.support import acceptance, metric, record
+from tests.harness.history.support import acceptance, metric, note, record
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "importers"
 
@@ -211,3 +211,61 @@ def test_the_history_may_stand_in_the_project_or_the_environment(
     monkeypatch.setenv("HARNESS_HISTORY", "other")
     assert 0 == shell.json("list")["total"]
     assert 1 == shell.json("list", "--history", "../perf")["total"]
+
+
+def test_acceptances_and_notes_come_along(shell: Shell) -> None:
+    """A history that is copied, by its folder or by an export, keeps what people said of it."""
+    first = open_history("first")
+    first.add(record(0))
+    first.add_acceptance(acceptance())
+    first.add_note(note())
+    for number, source in enumerate(("first", "first.json")):
+        shell("export", "--history", "first", "--out", "first.json")
+        where = f"sqlite:///copy{number}.db"
+        code, out, err = shell("add", source, "--history", where)
+        assert (ExitCode.PASS, "") == (code, err)
+        assert f"1 run and 2 acceptances and notes added to {where}" == out.splitlines()[-1]
+        copy = open_history(where)
+        assert ((acceptance(),), (note(),)) == (copy.acceptances(), copy.notes())
+        again = shell("add", source, "--history", where)[1]
+        assert f"0 runs added to {where}" == again.splitlines()[-1]
+        assert "there already" in again
+
+
+@pytest.mark.parametrize("kind", ["acceptances", "notes"])
+def test_an_exported_mark_that_is_none_is_counted(shell: Shell, kind: str) -> None:
+    first = open_history("first")
+    first.add(record(0))
+    shell("export", "--history", "first", "--out", "first.json")
+    document = json.loads(Path("first.json").read_bytes()) | {kind: [{"id": "x"}]}
+    Path("first.json").write_text(json.dumps(document), encoding="utf-8")
+    code, out, _ = shell("add", "first.json", "--history", "copy")
+    assert ExitCode.PASS == code
+    assert f"not taken over: {kind.removesuffix('s')} that is none (" in out
+
+
+def test_reading_a_database_that_is_not_there_makes_none(shell: Shell) -> None:
+    assert (0, "no run in sqlite:///none.db\n", "") == shell("list", "--history", "sqlite:///none.db")
+    assert not Path("none.db").exists()
+
+
+@pytest.mark.parametrize("action", [("list",), ("show", "latest"), ("export",), ("doctor",)])
+def test_a_closed_output_is_no_fault(monkeypatch: pytest.MonkeyPatch, action: tuple[str, ...]) -> None:
+    open_history("runs/history").add(record(0))
+    monkeypatch.setattr("sys.stdout", None)
+    assert ExitCode.PASS == main(["history", *action])
+
+
+def test_what_a_terminal_would_obey_is_not_printed(shell: Shell) -> None:
+    hostile = metric(subject="a\nb\x1b[31m\u202ec", metric="x" * 300)
+    open_history("runs/history").add(record(0, hostile, branch="b\x1b]0;title\x07", scenario="s\n"))
+    for action in (("list",), ("show", "latest")):
+        out = shell(*action)[1]
+        assert not [c for c in out if c != "\n" and not c.isprintable()]
+        assert 200 > max(map(len, out.splitlines()))
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59-12:00", "0001-01-01T00:00+12:00", "soon"])
+def test_a_time_that_is_none_is_said(shell: Shell, text: str) -> None:
+    said = f"harness: option '--at': not a time, got {text!r}, need ISO 8601 such as 2026-11-23T08:30:00Z\n"
+    assert (ExitCode.USAGE, "", said) == shell("add", "x.json", "--at", text)
