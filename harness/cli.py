@@ -73,13 +73,16 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"harness {harness.__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
+        asked = only in {None, command.name}
         own = subparsers.add_parser(
             command.name,
             help=command.help,
             description=command.description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            # The option costs more than all the rest of a parser that is there for its name.
+            add_help=asked,
         )
-        if only in {None, command.name}:
+        if asked:
             own.epilog = _load(command.epilog)
             _load(command.add_arguments)(own)
             own.set_defaults(command=_load(command.run))
