@@ -37,6 +37,7 @@ class Columns:
         extra: whether it was sent besides the schedule; None where none was.
         missed: polls that were never sent because their agents were busy. Each has the start, end and fate of the
             poll that its agent sent in its stead, and its own intended start; None where there are none.
+        connect_s: what opening the connection took, NaN where none was opened; None where nobody measured it.
     """
 
     agent: Ints
@@ -55,6 +56,7 @@ class Columns:
     error_kinds: tuple[str, ...]
     extra: Bools | None = None
     missed: "Columns | None" = None
+    connect_s: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.start_s)
@@ -99,6 +101,7 @@ class Columns:
             agents=self.agents,
             error_kinds=self.error_kinds,
             extra=None if self.extra is None else self.extra[kept],
+            connect_s=None if self.connect_s is None else self.connect_s[kept],
         )
 
     def window(self, start_s: float, end_s: float) -> "Columns":
@@ -127,6 +130,7 @@ class Columns:
             database_s=unknown,
             pool_wait_s=unknown,
             extra=None,
+            connect_s=None,
         )
         return replace(self, missed=missed)
 
@@ -143,14 +147,16 @@ class Columns:
         both: dict[str, Any] = {
             name: np.concatenate((getattr(self, name), getattr(missed, name)))
             for name in (field.name for field in fields(self))
-            if name not in {"agents", "error_kinds", "extra", "missed"}
+            if name not in {"agents", "error_kinds", "extra", "missed", "connect_s"}
         }
         extra = None if self.extra is None else np.append(self.extra, np.zeros(len(missed), dtype=np.bool_))
+        connect_s = None if self.connect_s is None else np.append(self.connect_s, np.full(len(missed), np.nan))
         order = np.lexsort((both["intended_start_s"], both["agent"], both["start_s"]))
         return Columns(
             agents=self.agents,
             error_kinds=self.error_kinds,
             extra=None if extra is None else extra[order],
+            connect_s=None if connect_s is None else connect_s[order],
             **{name: values[order] for name, values in both.items()},
         )
 
@@ -194,9 +200,10 @@ def columns_of(samples: Iterable[Sample]) -> Columns:
                 np.nan if server is None or server.database_s is None else server.database_s,
                 np.nan if server is None or server.pool_wait_s is None else server.pool_wait_s,
                 s.extra,
+                np.nan if s.connect_s is None else s.connect_s,
             )
         )
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), 13)
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), 14)
     order = np.lexsort((table[:, 0], table[:, 2]))
     table = table[order]
     return Columns(
@@ -215,6 +222,7 @@ def columns_of(samples: Iterable[Sample]) -> Columns:
         agents=tuple(agents),
         error_kinds=tuple(kinds),
         extra=table[:, 12].astype(np.bool_) if table[:, 12].any() else None,
+        connect_s=table[:, 13].copy() if np.isfinite(table[:, 13]).any() else None,
     ).missing(*missed_in_order(missed, order))
 
 

@@ -75,6 +75,7 @@ class SampleRow(msgspec.Struct, gc=False):
     new_connection: bool | None
     server: _Timing | None = None
     extra: bool = False
+    connect_s: float | None = None
     missed_s: tuple[float, ...] = ()
 
 
@@ -103,6 +104,7 @@ _TYPES: Mapping[str, type] = {
     "bytes_in": np.int64,
     "new_connection": np.int64,
     "extra": np.bool_,
+    "connect_s": np.float64,
     **dict.fromkeys(_TIMINGS, np.float64),
 }
 
@@ -126,6 +128,7 @@ class ColumnsBuilder:
         part["agent"] = np.fromiter(map(self._agents.__getitem__, map(attrgetter("agent"), rows)), np.int64, n)
         part["status"] = _known(rows, "status", unknown=0)
         part["new_connection"] = _known(rows, "new_connection", unknown=-1)
+        part["connect_s"] = _connects(rows)
         errors = list(map(attrgetter("error"), rows))
         kinds = map(self._kinds.__getitem__, errors) if any(errors) else repeat(-1, n)
         part["error"] = np.fromiter(kinds, np.int64, n)
@@ -168,7 +171,7 @@ class ColumnsBuilder:
         rest: dict[str, Any] = {
             name: self._take(name) if order is None else self._take(name)[order] for name in names
         }
-        extra = rest.pop("extra")
+        extra, connect_s = rest.pop("extra"), rest.pop("connect_s")
         return Columns(
             start_s=start_s,
             agent=agent,
@@ -176,6 +179,7 @@ class ColumnsBuilder:
             agents=tuple(str(agent) for agent in self._agents),
             error_kinds=tuple(str(kind) for kind in self._kinds),
             extra=extra if extra.any() else None,
+            connect_s=connect_s if np.isfinite(connect_s).any() else None,
             **rest,
         ).missing(*missed_in_order(self._missed, order))
 
@@ -201,6 +205,13 @@ def _timings(rows: Sequence[SampleRow] | Sequence[Sample]) -> dict[str, NDArray[
         return {name: np.full(len(rows), np.nan) for name in _TIMINGS}
     told = servers if all(servers) else [server or _NO_TIMING for server in servers]
     return {name: _told(told, name) for name in _TIMINGS}
+
+
+def _connects(rows: Sequence[SampleRow] | Sequence[Sample]) -> NDArray[np.float64]:
+    """Return what opening the connections took, NaN where none was opened."""
+    times = list(map(attrgetter("connect_s"), rows))
+    # Connections are mostly kept: then there is nothing to look through.
+    return np.full(len(rows), np.nan) if times.count(None) == len(times) else np.array(times, dtype=np.float64)
 
 
 def _told(servers: Sequence[Any], name: str) -> NDArray[np.float64]:

@@ -27,6 +27,17 @@ def test_samples_are_ordered_by_start_whatever_their_order() -> None:
         assert [True, True] == np.isnan(columns.database_s).tolist()
 
 
+def test_what_opening_a_connection_took_is_kept_through_every_cut_and_unknown_where_none_was_opened() -> None:
+    opened = replace(sample("a"), intended_start_s=1.0, start_s=1.0, end_s=2.0, connect_s=0.25)
+    kept = replace(sample("b"), intended_start_s=3.0, start_s=3.0, end_s=3.5, missed_s=(2.5,))
+    columns = columns_of([kept, opened])
+    assert columns.connect_s is not None
+    assert [0.25] == columns.window(0.0, 2.0).connect_s.tolist()  # type: ignore[union-attr]
+    assert [False, True, True] == np.isnan(columns.with_missed().connect_s).tolist()  # type: ignore[arg-type]
+    assert columns_of([kept]).connect_s is None
+    assert columns_of([kept]).with_missed().connect_s is None
+
+
 def test_a_failed_poll_is_slower_than_every_limit() -> None:
     failed = replace(sample(), error="timeout", status=None)
     columns = columns_of([failed])

@@ -40,7 +40,9 @@ SAMPLE = Sample(
 )
 LINE = encode(SAMPLE)
 ARRAYS = [
-    name for name in columns_of([SAMPLE]).__slots__ if name not in {"agents", "error_kinds", "extra", "missed"}
+    name
+    for name in columns_of([SAMPLE]).__slots__
+    if name not in {"agents", "error_kinds", "extra", "missed", "connect_s"}
 ]
 
 
@@ -59,6 +61,9 @@ def same(expected, found):
         np.zeros(len(expected), dtype=bool) if expected.extra is None else expected.extra,
         np.zeros(len(found), dtype=bool) if found.extra is None else found.extra,
     )
+    assert (expected.connect_s is None) == (found.connect_s is None)
+    if expected.connect_s is not None:
+        np.testing.assert_array_equal(expected.connect_s, found.connect_s)
     assert (expected.missed is None) == (found.missed is None)
     if expected.missed is not None:
         same(expected.missed, found.missed)
@@ -66,7 +71,7 @@ def same(expected, found):
 
 times = st.floats(0, 1e6)
 samples = st.builds(
-    lambda agent, start_s, took_s, status, error, opened, server, extra, missed_s: replace(
+    lambda agent, start_s, took_s, status, error, opened, server, extra, missed_s, connect_s: replace(
         SAMPLE,
         agent=agent,
         intended_start_s=start_s,
@@ -78,6 +83,7 @@ samples = st.builds(
         server=server,
         extra=extra,
         missed_s=missed_s,
+        connect_s=connect_s,
     ),
     st.sampled_from(["node-0", "node-1", "nœud"]),
     st.sampled_from([0.0, 1.0, 2.0]) | times,
@@ -89,6 +95,7 @@ samples = st.builds(
     | st.builds(ServerTiming, handler_s=times, database_s=st.none() | times, pool_wait_s=st.none() | times),
     st.booleans(),
     st.just(()) | st.lists(times, max_size=3).map(tuple),
+    st.none() | times,
 )
 
 
