@@ -6,37 +6,37 @@ nothing names them all. A file is TOML with a table of them::
 
     [benchmarks]
     "test_pending_query*" = ["p(50) < 1ms", "p(95) < 5ms"]
-    "*" = "max < 2s"
+    "*" = { gate = "max < 2s", on_inconclusive = "pass" }
 """
 
-import difflib
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, UsageError, explain
+from harness.errors import UsageError, explain
 from harness.gate_syntax import parse_gate
-from harness.gatefiles import PROJECT_FILE
+from harness.gate_toml import BENCHMARKS, GateFile, open_gate_file
+from harness.gatefiles import gate_file_candidates
+from harness.judge.gates import check_gates
 from harness.model import Gate
 
 METRIC = "benchmark_time"
 """The one thing that is measured of a benchmark: how long a call of its function takes."""
 
-TABLE = "benchmarks"
-
 _EVERY = "*"
 _FORM = "'test_name: p(95) < 5ms'"
 
 
-def parse_benchmark_gate(text: str) -> Gate:
+def parse_benchmark_gate(text: str, *, confidence: float = 0.95, on_inconclusive: str = "fail") -> Gate:
     """
     Read a gate over benchmarks.
 
     Args:
         text: as written, such as ``test_pending*: p(95) < 5ms, confidence 99%``.
+        confidence: where the text says nothing of it.
+        on_inconclusive: likewise.
 
     Returns:
         A gate whose subject is the pattern.
@@ -45,16 +45,13 @@ def parse_benchmark_gate(text: str) -> Gate:
         UsageError: it can't be read, or asks for what a benchmark doesn't have.
     """
     subject, condition = _split(text)
-    gate = parse_gate(condition)
+    gate = parse_gate(condition, confidence=confidence, on_inconclusive=on_inconclusive)
     if gate.metric != "response_time":
         raise UsageError(
             explain("gate", text, fault="a benchmark has durations only", got=f"'{gate.metric}'", need=_FORM)
         )
-    if gate.abort_on_fail:
-        raise UsageError(
-            explain("gate", text, fault="a finished benchmark can't be ended early", got="abort_on_fail")
-        )
-    return replace(gate, metric=METRIC, subject=subject, name=f"{subject} {gate.name}")
+    check_gates([gate])
+    return replace(_finished(gate, text), metric=METRIC, subject=subject, name=f"{subject} {gate.name}")
 
 
 def read_benchmark_gates(path: Path) -> tuple[Gate, ...]:
@@ -63,34 +60,30 @@ def read_benchmark_gates(path: Path) -> tuple[Gate, ...]:
 
     Raises:
         HarnessError: no file.
-        UsageError: no TOML, no such table, or a gate in it that can't be read.
+        UsageError: no TOML, no such table, an unknown key, or a gate in it that can't be read. The line is named
+            where it can be found.
     """
-    try:
-        content: Any = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as fault:
-        raise HarnessError(
-            explain("gate file", str(path), fault=f"can't be read: {fault.strerror or fault}")
-        ) from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise UsageError(explain("gate file", str(path), fault=f"not TOML: {fault}")) from fault
-    if path.name == PROJECT_FILE:
-        for key in ("tool", "harness"):
-            content = content.get(key, {}) if isinstance(content, dict) else {}
-    table = content.get(TABLE) if isinstance(content, dict) else None
+    file = open_gate_file(path)
+    table = file.table.get(BENCHMARKS)
     if not isinstance(table, dict) or not table:
-        keys = list(content) if isinstance(content, dict) else []
-        near = difflib.get_close_matches(TABLE, keys, n=1)
-        need = f'[{TABLE}] with lines such as "test_name" = "p(95) < 5ms"'
-        raise UsageError(
-            explain(
-                "gate file",
-                str(path),
-                fault="no gate over benchmarks in it",
-                need=need,
-                remedy=f"[{TABLE}] in place of [{near[0]}]" if near else None,
-            )
-        )
-    return tuple(_of_file(path, subject, text) for subject, texts in table.items() for text in _listed(texts))
+        need = f'[{BENCHMARKS}] with lines such as "test_name" = "p(95) < 5ms"'
+        raise UsageError(explain("gate file", str(path), fault="no gate over benchmarks in it", need=need))
+    return tuple(
+        _of_file(file, subject, entry) for subject, entries in table.items() for entry in _listed(entries)
+    )
+
+
+def find_benchmark_gates(folder: Path) -> tuple[tuple[Gate, ...], Path | None]:
+    """
+    Read the gates over benchmarks that count where nobody named a file.
+
+    Returns:
+        Those of the first of `harness.gatefiles.gate_file_candidates` that has some, and that file; or none.
+    """
+    for path in gate_file_candidates(folder):
+        if BENCHMARKS in open_gate_file(path).table:
+            return read_benchmark_gates(path), path
+    return (), None
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -99,15 +92,21 @@ def matches(pattern: str, name: str) -> bool:
     return re.fullmatch("".join(parts), name, re.DOTALL) is not None
 
 
-def _of_file(path: Path, subject: str, text: Any) -> Gate:
-    if not isinstance(text, str):
+def _finished(gate: Gate, text: str) -> Gate:
+    if gate.abort_on_fail:
         raise UsageError(
-            explain("gate file", str(path), fault=f"'{subject}' is no gate", got=repr(text), need='"p(95) < 5ms"')
+            explain("gate", text, fault="a finished benchmark can't be ended early", got="abort_on_fail")
         )
+    return gate
+
+
+def _of_file(file: GateFile, subject: str, entry: Any) -> Gate:
+    preset = file.presets()
+    gate = file.gate(subject, entry, lambda text: parse_benchmark_gate(f"{subject}: {text}", **preset))
     try:
-        return parse_benchmark_gate(f"{subject}: {text}")
+        return _finished(gate, subject)
     except UsageError as fault:
-        raise UsageError(f"{path} [{TABLE}]: {fault}") from fault
+        raise file.at(subject, str(fault)) from fault
 
 
 def _listed(texts: Any) -> Sequence[Any]:

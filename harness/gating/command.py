@@ -10,6 +10,7 @@ from harness.project import add_history_argument, history_place
 
 if TYPE_CHECKING:
     from harness.gating.benchmark_judge import BenchmarkVerdict
+    from harness.model import Gate
 
 EPILOG = """\
 examples:
@@ -21,7 +22,8 @@ examples:
   harness gate --benchmark-json new.json --gates gates.toml --baseline-json old.json
 
 The run's folder stays as it is unless --write is given: result.json and report.html are then made anew.
-Gates over benchmarks stand in a table [benchmarks] of the gate file: "test_name*" = "p(95) < 5ms".
+Gates over benchmarks stand in a table [benchmarks] of the gate file: "test_name*" = "p(95) < 5ms". The same file
+may hold the gates over runs in [gates].
 A benchmark that a gate or the latest --baseline-json names and the file doesn't hold ends in exit code 5.
 """
 
@@ -77,6 +79,9 @@ def _check_together(parsed: argparse.Namespace) -> None:
     if parsed.run_dir is not None and parsed.baseline_json:
         fault, remedy = "is for --benchmark-json", "harness compare"
         raise UsageError(explain("option", "--baseline-json", fault=fault, remedy=remedy))
+    if parsed.benchmark_json is not None and parsed.history is not None:
+        fault, remedy = "is for a run; a file of benchmarks is its own record", "--baseline-json FILE"
+        raise UsageError(explain("option", "--history", fault=fault, remedy=remedy))
     if parsed.benchmark_json is not None and parsed.write:
         raise UsageError(explain("option", "--write", fault="is for a run's folder", remedy="--json > FILE"))
 
@@ -103,14 +108,18 @@ def _gate_run(parsed: argparse.Namespace, outputs: OutputOptions) -> int:
 def _gate_benchmarks(parsed: argparse.Namespace, outputs: OutputOptions) -> int:
     from harness.ci.command import show_judged
     from harness.gating.benchmark_file import read_benchmark_file
-    from harness.gating.benchmark_gates import parse_benchmark_gate, read_benchmark_gates
+    from harness.gating.benchmark_gates import find_benchmark_gates, parse_benchmark_gate, read_benchmark_gates
     from harness.gating.benchmark_judge import judge_benchmarks
     from harness.gating.benchmark_show import judged_benchmarks
+    from harness.report.words import counted
 
-    gates = [
-        *(read_benchmark_gates(parsed.gates) if parsed.gates else ()),
-        *map(parse_benchmark_gate, parsed.gate),
-    ]
+    named: Path | None = parsed.gates
+    base: tuple[Gate, ...] = ()
+    if named is not None:
+        base = read_benchmark_gates(named)
+    elif not parsed.no_default_gates:
+        base, named = find_benchmark_gates(Path())
+    gates = [*base, *map(parse_benchmark_gate, parsed.gate)]
     if not gates and not parsed.baseline_json:
         fault = "no gate: the specification has none for benchmarks"
         remedy = "--gate 'test_name: p(95) < 5ms', or --gates FILE with a table [benchmarks]"
@@ -121,10 +130,15 @@ def _gate_benchmarks(parsed: argparse.Namespace, outputs: OutputOptions) -> int:
     file = read_benchmark_file(parsed.benchmark_json)
     baselines = [read_benchmark_file(path) for path in parsed.baseline_json]
     verdict = judge_benchmarks(gates, file, baselines)
-    return show_judged(lambda: _print(verdict, as_json=parsed.json), judged_benchmarks(verdict), outputs)
+    sources = [(named, len(base)), ("command line", len(parsed.gate))]
+    parts = [f"{name} ({counted(n, 'gate')})" for name, n in sources if name is not None and n]
+    told = f"gates: {', '.join(parts)}" if parts else None
+    return show_judged(
+        lambda: _print(verdict, as_json=parsed.json, told=told), judged_benchmarks(verdict), outputs
+    )
 
 
-def _print(verdict: "BenchmarkVerdict", *, as_json: bool) -> None:
+def _print(verdict: "BenchmarkVerdict", *, as_json: bool, told: str | None) -> None:
     from rich.console import Console
 
     from harness.gating.benchmark_show import print_benchmarks
@@ -132,8 +146,10 @@ def _print(verdict: "BenchmarkVerdict", *, as_json: bool) -> None:
 
     if as_json:
         print(encode(verdict).decode())
-    else:
-        print_benchmarks(verdict, Console())
+        return
+    print_benchmarks(verdict, Console())
+    if told is not None:
+        print(told)
 
 
 def _list_metrics() -> int:

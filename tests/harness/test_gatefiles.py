@@ -108,7 +108,7 @@ def test_without_the_defaults_only_what_was_named_is_judged(tmp_path):
             'confidense = "95%"\n[gates]\na = "p95 < 1s"\n',
             (
                 ":1: gate file 'gates.toml': unknown key, got 'confidense', need one of confidence, "
-                "on_inconclusive, gates; try 'confidence'"
+                "on_inconclusive, gates, benchmarks; try 'confidence'"
             ),
         ),
         (
@@ -150,6 +150,15 @@ def test_without_the_defaults_only_what_was_named_is_judged(tmp_path):
         (
             'on_inconclusive = "warn"\n[gates]\na = "p95 < 1s"\n',
             ":1: key 'on_inconclusive': unknown value of on_inconclusive, got 'warn', need 'fail' or 'pass'",
+        ),
+        (
+            '[gates]\na = { gate = "p95 < 1s", on_inconclusive = ["pass"] }\n',
+            ":2: gate 'a': unknown value of on_inconclusive, got ['pass'], need 'fail' or 'pass'",
+        ),
+        ('[gates]\n"" = "p95 < 1s"\n', ":2: gate '': no name, need a name such as p95 = \"p(95) < 200ms\""),
+        (
+            '[gates]\np99.9 = "p(99.9) < 1s"\n',
+            (':2: gate \'p99\': TOML takes a dot in a name for a table, got p99.9; try "p99.9" = "…", in quotes'),
         ),
         (
             'confidence = nan\n[gates]\na = "p95 < 1s"\n',
@@ -212,13 +221,27 @@ def test_a_huge_file_is_not_read(tmp_path):
         read_gate_file(path)
 
 
+def test_a_file_nested_without_end_is_no_toml(tmp_path):
+    path = write(tmp_path, "x = " + "[" * 100_000)
+    with pytest.raises(UsageError, match="not TOML: nested too deeply"):
+        read_gate_file(path)
+
+
+def test_a_file_with_gates_over_benchmarks_alone_leaves_those_of_a_run_to_the_next_source(tmp_path):
+    path = write(tmp_path, '[benchmarks]\n"test_a" = "p(95) < 5ms"\n')
+    assert "the targets of the specification (8 gates)" == chosen(tmp_path).source
+    with pytest.raises(UsageError) as fault:
+        chosen(tmp_path, file=path)
+    assert f"gate file '{path}': names no gates of a run, need [gates] in it" == str(fault.value)
+
+
 def test_mistakes_in_the_project_file_name_the_table(tmp_path):
     path = write(tmp_path, "[tool.other]\ngates = 1\n[tool.harness]\ngatess = 1\n", "pyproject.toml")
     with pytest.raises(UsageError) as fault:
         chosen(tmp_path)
     assert (
         f"{path}:4 [tool.harness]: gate file 'pyproject.toml': unknown key, got 'gatess', need one of confidence, "
-        "on_inconclusive, gates, history; try 'gates'" == str(fault.value)
+        "on_inconclusive, gates, benchmarks, history; try 'gates'" == str(fault.value)
     )
     path.write_text("tool.harness = 3\n")
     with pytest.raises(UsageError, match=r"tool\.harness is no table, got 3"):
@@ -227,7 +250,7 @@ def test_mistakes_in_the_project_file_name_the_table(tmp_path):
     assert 8 == len(chosen(tmp_path).gates)
     with pytest.raises(UsageError) as fault:
         chosen(tmp_path, file=path)
-    assert f"gate file '{path}': names no gates, need [tool.harness.gates] in it" == str(fault.value)
+    assert f"gate file '{path}': names no gates of a run, need [tool.harness.gates] in it" == str(fault.value)
 
 
 def test_the_spec_gates_can_be_left_out_where_the_target_is_silent():

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError, UsageError
-from harness.gating.benchmark_gates import matches, parse_benchmark_gate, read_benchmark_gates
+from harness.gatefiles import read_gate_file
+from harness.gating.benchmark_gates import (
+    find_benchmark_gates,
+    matches,
+    parse_benchmark_gate,
+    read_benchmark_gates,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +72,29 @@ def test_a_file_has_a_table_of_them(tmp_path: Path) -> None:
     assert ["* max"] == [gate.name for gate in read_benchmark_gates(project)]
 
 
+def test_one_file_holds_gates_over_runs_and_over_benchmarks(tmp_path: Path) -> None:
+    path = tmp_path / "gates.toml"
+    path.write_text(
+        'confidence = "99%"\n[gates]\np95 = "p(95) < 200ms"\n[benchmarks]\n"test_a" = "p(95) < 5ms"\n'
+        '"test_b" = { gate = "max < 2s", confidence = "90%", on_inconclusive = "pass" }\n'
+    )
+    assert [("test_a", 0.99, "fail"), ("test_b", 0.9, "pass")] == [
+        (gate.subject, gate.confidence, gate.on_inconclusive) for gate in read_benchmark_gates(path)
+    ]
+    run_gates = read_gate_file(path)
+    assert run_gates is not None
+    assert [("p95", 0.99)] == [(gate.name, gate.confidence) for gate in run_gates]
+
+
+def test_a_file_is_found_where_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.harness.benchmarks]\n"*" = "max < 2s"\n')
+    (tmp_path / "gates.toml").write_text('[gates]\np95 = "p(95) < 200ms"\n')
+    gates, found = find_benchmark_gates(tmp_path)
+    assert (["* max"], "pyproject.toml") == ([gate.name for gate in gates], found and found.name)
+    (tmp_path / "pyproject.toml").unlink()
+    assert ((), None) == find_benchmark_gates(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("content", "error"),
     [
@@ -73,11 +102,23 @@ def test_a_file_has_a_table_of_them(tmp_path: Path) -> None:
             '[gates]\np95 = "p(95) < 5ms"\n',
             'no gate over benchmarks in it, need [benchmarks] with lines such as "te',
         ),
-        ('[benchmark]\na = "p(95) < 5ms"\n', "; try [benchmarks] in place of [benchmark]"),
+        (
+            '[benchmark]\na = "p(95) < 5ms"\n',
+            (
+                ":1: gate file 'gates.toml': unknown key, got 'benchmark', need one of confidence, "
+                "on_inconclusive, gates, benchmarks; try 'benchmarks'"
+            ),
+        ),
+        ('[benchmarks]\na = "p95 < 1s"\n[gatez]\n', ":3: gate file 'gates.toml': unknown key, got 'gatez'"),
         ("[benchmarks]\n", "no gate over benchmarks in it"),
         ("benchmarks = 3\n", "no gate over benchmarks in it"),
-        ("[benchmarks]\na = 3\n", "'a' is no gate, got 3"),
-        ('[benchmarks]\na = "p(95) < 5"\n', "[benchmarks]: gate 'p(95) < 5': a limit without a unit"),
+        ("[benchmarks]\na = 3\n", ":2: gate 'a': is no gate, got 3"),
+        ('[benchmarks]\n\na = "p(95) < 5"\n', ":3: gate 'p(95) < 5': a limit without a unit"),
+        ('[benchmarks]\na = ["p50 < 1s", { gat = "p(95) < 5s" }]\n', ":2: gate 'a': unknown key, got 'gat'"),
+        (
+            '[benchmarks]\na = { gate = "p95 < 5s", abort_on_fail = true }\n',
+            ":2: gate 'a': a finished benchmark can't be ended early, got abort_on_fail",
+        ),
         ("[benchmarks\n", "not TOML: "),
     ],
 )

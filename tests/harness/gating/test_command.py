@@ -121,6 +121,17 @@ def test_benchmarks_have_their_own_verdict_json_and_exit_code(
     assert "Nothing was judged" in capsys.readouterr().out
 
 
+def test_gates_over_benchmarks_are_found_beside_those_over_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path / "new.json", entry())
+    (tmp_path / "gates.toml").write_text('[gates]\np95 = "p95 < 1s"\n[benchmarks]\n"*" = "max < 2s"\n')
+    assert 0 == main(["gate", "--benchmark-json", str(path), "--gate", "p(95) < 5ms"])
+    assert capsys.readouterr().out.endswith("\ngates: gates.toml (1 gate), command line (1 gate)\n")
+    assert 2 == main(["gate", "--benchmark-json", str(path), "--no-default-gates"])
+
+
 def test_the_outputs_of_benchmarks(tmp_path: Path) -> None:
     path = write(tmp_path / "new.json", entry())
     out = {name: tmp_path / name for name in ("j.xml", "c.md", "b.json", "b.svg")}
@@ -152,6 +163,11 @@ def test_what_gates_can_be_about_is_listed(capsys: pytest.CaptureFixture[str]) -
             "option '--baseline-json': is for --benchmark-json; try harness compare",
         ),
         (["--benchmark-json", "b", "--write"], 2, "option '--write': is for a run's folder; try --json > FILE"),
+        (
+            ["--benchmark-json", "b", "--history", "h"],
+            2,
+            "option '--history': is for a run; a file of benchmarks is its own record; try --baseline-json FILE",
+        ),
         (["--benchmark-json", "b"], 2, "option '--benchmark-json': no gate: the specification has none for bench"),
         (
             ["--benchmark-json", "b", "--gate", "x: p(50) vs baseline < +10%"],
