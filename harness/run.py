@@ -55,12 +55,14 @@ class Outcome:
         directory: the folder that holds it.
         drawing_fault: why its report could not be drawn; None when it was.
         recording: what came of keeping it in a history; None when that was not asked for.
+        called_off: whether the load ended itself to spare a target that went down.
     """
 
     result: Result
     directory: RunDirectory
     drawing_fault: HarnessError | None
     recording: Recording | None = None
+    called_off: bool = False
 
 
 def shortfall_text(options: RunOptions) -> str | None:
@@ -156,6 +158,7 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
         directory=final,
         drawing_fault=drawing_fault,
         recording=None if options.history is None else record_run(conclusion, final, options.history),
+        called_off=driven.called_off is not None,
     )
 
 

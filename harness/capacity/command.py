@@ -13,7 +13,7 @@ verdict: a fleet holds when every gate is PASS, and breaks when a gate is FAIL i
 largest fleet that held and the smallest that broke; in between, nothing is claimed.
 
 Every gate and target option of harness run holds here too. Against --host mind its other users: the last fleets
-overload the target by design, so --max-rate and --abort-ratio apply as for any run.
+overload the target by design, so --max-rate and --abort-errors apply as for any run.
 
 examples:
   harness capacity
@@ -84,18 +84,20 @@ def run_capacity(parsed: argparse.Namespace) -> int:
     from harness.interrupt import Interrupt
     from harness.rundir import encode
 
+    run = read_run_options(parsed)
+    # The ceiling on the rate is one on the fleet, unless the first one is beyond it: that is told as for any run.
+    most = max(parsed.agents, min(parsed.most, int(run.most_per_s * run.interval_s)))
     options = CapacityOptions(
-        run=read_run_options(parsed),
-        plan=Plan(
-            start=parsed.agents, most=parsed.most, precision_ratio=precision_ratio, most_steps=parsed.max_runs
-        ),
+        run=run,
+        plan=Plan(start=parsed.agents, most=most, precision_ratio=precision_ratio, most_steps=parsed.max_runs),
         step_time_s=step_time_s,
         wanted=parsed.at_least,
     )
     with Interrupt().installed() as interrupt:
         found = search_capacity(options, interrupt)
     drawing_fault = _draw(found.capacity, found.folder)
-    if options.run.history is not None:
+    # What part of a search found is no figure to compare others with.
+    if options.run.history is not None and found.finished:
         record_capacity(found.capacity, options.run.history)
     if parsed.json:
         sys.stdout.write(encode(found.capacity).decode() + "\n")
@@ -103,8 +105,9 @@ def run_capacity(parsed: argparse.Namespace) -> int:
         print_capacity(found.capacity, Console())
         sys.stdout.write(f"report: {found.folder / 'capacity.png'}\n")
     sys.stdout.flush()
-    if drawing_fault is not None:
-        raise drawing_fault
+    fault = found.fault or drawing_fault
+    if fault is not None:
+        raise fault
     return ExitCode[found.capacity.status.name]
 
 

@@ -34,6 +34,7 @@ from harness.rundir import (
 SPARE = 1.6
 """Polls of a run over those that its gates need at least: a target near its limit has a slow one now and then."""
 LEAST_INTERVALS = 2
+_INTERRUPTED = "it was interrupted"
 
 Measure = Callable[[RunOptions], Outcome]
 
@@ -58,10 +59,31 @@ class CapacityOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A finished search: the answer and the folder that holds it."""
+    """
+    What a search came to.
+
+    Args:
+        capacity: the answer.
+        folder: holds it.
+        finished: whether it came to its end; the answer of one that did not is of fewer runs.
+        fault: why a run could not be made, which ended it; None where that is not so.
+    """
 
     capacity: Capacity
     folder: Path
+    finished: bool = True
+    fault: HarnessError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """The runs of a search, and why there are no more: `why` and `fault` as in `Found`."""
+
+    steps: tuple[Step, ...]
+    target: Target | None
+    why: str
+    finished: bool = False
+    fault: HarnessError | None = None
 
 
 def search_capacity(
@@ -77,7 +99,7 @@ def search_capacity(
 
     Raises:
         UsageError: options that can't work.
-        HarnessError: the target can't be had, or not a single run could be made.
+        HarnessError: not a single run could be made. One that could not be made later ends the search.
     """
     began = datetime.now(UTC)
     gates = _gates(options.run)
@@ -96,20 +118,20 @@ def search_capacity(
         def measure(one: RunOptions) -> Outcome:
             return execute(one, interrupt, drawn=False)
 
-        steps, target, stopped = _run_steps(shared, gates, folder, measure, tell or _tell)
-        if not steps or target is None:
-            raise HarnessError(explain("capacity", fault="not a single run was finished"))
+        taken = _run_steps(shared, gates, folder, measure, tell or _tell)
+        if not taken.steps or taken.target is None:
+            raise taken.fault or HarnessError(explain("capacity", fault="not a single run was finished"))
         capacity = answer(
-            steps,
+            taken.steps,
             folder.name,
             gates=gates,
-            target=target,
+            target=taken.target,
             options=options,
-            stopped=stopped,
+            stopped=taken.why,
             at_utc=began.isoformat(timespec="seconds").replace("+00:00", "Z"),
         )
         write_atomically(folder / "capacity.json", encode(capacity))
-    return Found(capacity=capacity, folder=folder)
+    return Found(capacity=capacity, folder=folder, finished=taken.finished, fault=taken.fault)
 
 
 def run_options(
@@ -196,22 +218,26 @@ def _run_steps(
     folder: Path,
     measure: Measure,
     tell: Callable[[str], None],
-) -> tuple[tuple[Step, ...], Target | None, str]:
+) -> _Taken:
     steps: list[Step] = []
     target: Target | None = None
     while True:
         wanted = next_try([Try(agents=step.agents, status=step.status) for step in steps], options.plan)
         if wanted.agents is None:
-            return tuple(steps), target, wanted.why
+            return _Taken(steps=tuple(steps), target=target, why=wanted.why, finished=True)
         one = run_options(options, wanted.agents, wanted.patience, gates, folder)
         tell(_announced(len(steps) + 1, wanted, one))
         try:
             outcome = measure(one)
         except KeyboardInterrupt:
-            return tuple(steps), target, "it was interrupted"
+            return _Taken(steps=tuple(steps), target=target, why=_INTERRUPTED)
+        except HarnessError as fault:
+            # What was found before stands.
+            why = f"a run of {wanted.agents:,} agents could not be made"
+            return _Taken(steps=tuple(steps), target=target, why=why, fault=fault)
         target = outcome.result.run.target
-        if outcome.result.run.state is not RunState.FINISHED and outcome.result.run.stop is None:
-            return tuple(steps), target, "it was interrupted"
+        if outcome.result.run.state is RunState.INTERRUPTED and not outcome.called_off:
+            return _Taken(steps=tuple(steps), target=target, why=_INTERRUPTED)
         steps.append(_step(outcome))
         tell(f"        {steps[-1].status.value}{': ' + ', '.join(steps[-1].broken) if steps[-1].broken else ''}")
 
@@ -219,7 +245,11 @@ def _run_steps(
 def _step(outcome: Outcome) -> Step:
     directory: RunDirectory = outcome.directory
     return step_of(
-        outcome.result, generator=read_ticks(directory.generator), target=read_target_ticks(directory.target_ticks)
+        outcome.result,
+        generator=read_ticks(directory.generator),
+        target=read_target_ticks(directory.target_ticks),
+        # A fleet that makes the target go down is too large, however little of its run there is to judge.
+        status=Status.FAIL if outcome.called_off else None,
     )
 
 

@@ -68,7 +68,12 @@ def limiting_resource(step: Step, *, cores: int | None) -> str:
     """
     if step.status is Status.INVALID:
         return "the load generator, not the target"
-    return next(_resources(step, cores), "none of CPU, pool and database was at its end")
+    figures = {"CPU": step.target_cpu_ratio, "pool": step.pool_use_ratio, "database": step.database_share}
+    unseen = [name for name, figure in figures.items() if figure is None]
+    otherwise = "none of CPU, pool and database was at its end"
+    if unseen:
+        otherwise = f"not told: the target does not show its {', '.join(unseen)}"
+    return next(_resources(step, cores), otherwise)
 
 
 def _resources(step: Step, cores: int | None) -> Iterator[str]:
@@ -86,8 +91,6 @@ def _resources(step: Step, cores: int | None) -> Iterator[str]:
         yield f"the database: {step.database_share:.0%} of a slow request is one statement"
     if full:
         yield f"the connection pool: {pool:.0%} of it in use"
-    if target is None and pool is None:
-        yield "not told: the target shows neither its CPU nor its pool"
 
 
 def knee(steps: Sequence[Step]) -> int | None:

@@ -46,16 +46,16 @@ def test_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     So the limit that breaks is known on any machine, however busy.
     """
     monkeypatch.chdir(tmp_path)
-    common = ["capacity", "--interval", "200ms", "--step-time", "6s", "-u", "4", "--deployments", "100", "--json"]
+    common = ["capacity", "--interval", "200ms", "--step-time", "4s", "-u", "1", "--deployments", "100", "--json"]
     common += ["--target-delay", "100ms", "--no-default-gates", "--history", "kept"]
-    assert 3 == main([*common, "--gate", "p(50) < 50ms", "--max-runs", "8"])
+    assert 3 == main([*common, "--gate", "p(50) < 50ms", "--max-runs", "4"])
     broke = json.loads(capsys.readouterr().out)
     assert (None, 1, "FAIL", "p50") == (broke["agents"], broke["fails_at"], broke["status"], broke["first_limit"])
     assert not Path("kept").exists()
-    assert 0 == main([*common, "--gate", "p(50) < 5s", "--most", "8", "--at-least", "8"])
+    assert 0 == main([*common, "--gate", "p(50) < 5s", "--most", "2", "--at-least", "2"])
     held = json.loads(capsys.readouterr().out)
-    assert (8, None, "PASS") == (held["agents"], held["fails_at"], held["status"])
-    assert [4, 8] == [step["agents"] for step in held["steps"]]
+    assert (2, None, "PASS") == (held["agents"], held["fails_at"], held["status"])
+    assert [1, 2] == [step["agents"] for step in held["steps"]]
     folder = next(path for path in Path("runs").iterdir() if path.name == held["id"])
     assert (folder / "capacity.json").exists()
     assert (folder / "capacity.png").exists()

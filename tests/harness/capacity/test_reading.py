@@ -35,8 +35,15 @@ RAMP = (step(100), step(200), step(400), step(800, p95_s=0.02), step(1600, Statu
             "the database: 70% of a slow request is one statement",
         ),
         ({"target_cpu_ratio": 0.2, "pool_use_ratio": 1.0}, "the connection pool: 100% of it in use"),
-        ({"target_cpu_ratio": 0.2}, "none of CPU, pool and database was at its end"),
-        ({}, "not told: the target shows neither its CPU nor its pool"),
+        (
+            {"target_cpu_ratio": 0.2, "pool_use_ratio": 0.2, "database_share": 0.2},
+            "none of CPU, pool and database was at its end",
+        ),
+        (
+            {"pool_use_ratio": 0.2, "database_share": 0.2},
+            "not told: the target does not show its CPU",
+        ),
+        ({}, "not told: the target does not show its CPU, pool, database"),
     ],
 )
 def test_resource(told: dict[str, object], expected: str) -> None:
