@@ -102,6 +102,8 @@ class HistoryRecord:
         distributions: its distributions.
         notes: what a person should know of it, one sentence each.
         complete: whether the run came to its end; one that did not is no baseline and no point of a series.
+        injected: the fault that was put into its target on purpose, as text; None for none. Such a run may be compared
+            with a baseline, and is itself no baseline and no point of a series.
         extra: what the file that it was imported from said besides, as text.
     """
 
@@ -125,6 +127,7 @@ class HistoryRecord:
     distributions: tuple[Distribution, ...] = ()
     notes: tuple[str, ...] = ()
     complete: bool = True
+    injected: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -365,7 +368,8 @@ class Trend:
         series: in the order they are shown.
         notes: releases and events, by time.
         stale: what is too old to be a baseline, one sentence each.
-        left_out: records that could not be read: name → why.
+        left_out: what could not be read or shown: records, acceptances and controls that fit nothing, figures
+            without a usable value: name → why.
     """
 
     status: Status

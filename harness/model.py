@@ -275,6 +275,8 @@ class Target:
         pool_size: connections that its pool may open, where that was changed on purpose; None where it was not.
         hold_s: how long each poll kept its connection after its query on purpose [s], embedded targets only.
         dropped_index: an index that was dropped on purpose; None for none.
+        design: how its polled endpoint was built, where that is not the reference; None where it is, and for targets
+            of others.
     """
 
     kind: TargetKind
@@ -287,6 +289,7 @@ class Target:
     pool_size: int | None = None
     hold_s: float = 0.0
     dropped_index: str | None = None
+    design: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

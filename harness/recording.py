@@ -98,6 +98,9 @@ def record_of(
     finished = run.state is RunState.FINISHED
     ended = "was interrupted" if run.state is RunState.INTERRUPTED else "ended before its time"
     notes = () if finished else (f"The run {ended}: it is no baseline.",)
+    injected = injected_text(run.target)
+    if injected is not None:
+        notes = (*notes, f"A fault was put into the target on purpose ({injected}): the run is no baseline.")
     commit_utc = None
     if repository is not None and run.commit is not None:
         commit_utc = describe_commit_time(repository, run.commit)
@@ -122,6 +125,7 @@ def record_of(
         distributions=_distributions(conclusion),
         notes=notes,
         complete=finished,
+        injected=injected,
         extra={"harness": run.harness_version, "seed": str(run.scenario.seed)},
     )
     # Plain Locust names its folder as it likes.
@@ -160,12 +164,26 @@ def work_digest(run: Run) -> str:
     Return what is equal for runs of the same work on the same target.
 
     The scenario's digest knows the fleet only. A run on another kind of database, against another host, or on a
-    bundled master with other rows is no repetition; an artificial delay or error ratio is, of a worse target.
+    bundled master with other rows, another pool or another design is no repetition. A run with an injected fault is
+    one, of a worse target: it may be compared with the others, and they never with it (`HistoryRecord.injected`).
     """
     target = run.target
     place = str(target.deployments) if target.kind is TargetKind.EMBEDDED else target.url
     database = (target.database or "").partition(" ")[0]
-    return sha256("|".join([run.scenario.digest, target.kind, database, place]).encode()).hexdigest()[:12]
+    changed = [f"{name}={value}" for name, value in _settings_of(target) if value is not None]
+    words = [run.scenario.digest, target.kind, database, place, *changed]
+    return sha256("|".join(words).encode()).hexdigest()[:12]
+
+
+def injected_text(target: Target) -> str | None:
+    """Return the faults that were put into a target on purpose, in words; None for none."""
+    faults = (
+        f"delayed by {target.delay_s:g} s" if target.delay_s else None,
+        f"{target.error_ratio:.2%} artificial errors" if target.error_ratio else None,
+        f"connections held {target.hold_s:g} s" if target.hold_s else None,
+        f"without {target.dropped_index}" if target.dropped_index else None,
+    )
+    return ", ".join(fault for fault in faults if fault) or None
 
 
 def environment_of(environment: Environment) -> Mapping[str, str]:
@@ -183,9 +201,14 @@ def environment_of(environment: Environment) -> Mapping[str, str]:
 def target_text(target: Target) -> str:
     """Return a target in words for people, without its address."""
     rows = None if target.deployments is None else f"{target.deployments:,} deployments"
-    delay = f"delayed by {target.delay_s:g} s" if target.delay_s else None
-    errors = f"{target.error_ratio:.2%} artificial errors" if target.error_ratio else None
-    return ", ".join(part for part in (target.kind.value, target.database, rows, delay, errors) if part)
+    settings = [f"{name} {value}" for name, value in _settings_of(target) if value is not None]
+    parts = (target.kind.value, target.database, rows, *settings, injected_text(target))
+    return ", ".join(part for part in parts if part)
+
+
+def _settings_of(target: Target) -> tuple[tuple[str, object], ...]:
+    """Return what was set on purpose and is no fault."""
+    return ("pool of", target.pool_size), ("design", target.design)
 
 
 def _metrics(result: Result) -> tuple[Metric, ...]:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from harness.backend.config import DESIGNS
 from harness.credentials import NO_ACCESS, TOKEN_VARIABLE, Access
 from harness.errors import HarnessError, explain
 from harness.http import Answer, get_json, redirect_text, refusal_text
@@ -114,6 +115,7 @@ def embedded_target(options: EmbeddedOptions) -> Iterator[RunningTarget]:
             pool_size=options.pool_size,
             hold_s=options.hold_s,
             dropped_index=options.drop_index,
+            design=None if options.design == DESIGNS[0] else options.design,
         )
         yield RunningTarget(record=_with_version(record, NO_ACCESS), child=process.child, process=process)
     finally:

@@ -72,7 +72,7 @@ def head_of(record: HistoryRecord, subjects: Collection[str]) -> RecordHead:
         id=record.id,
         at_s=instant_s(record.at_utc),
         group=(record.source, scenario_text(record), record.environment_key or "", *sorted(subjects)),
-        complete=record.complete,
+        complete=record.complete and record.injected is None,
     )
 
 

@@ -322,6 +322,8 @@ def _unfit(record: HistoryRecord, at_s: float, now_s: float) -> str | None:
         return f"dated {record.at_utc}, which is in the future"
     if not record.complete:
         return "the run did not come to its end"
+    if record.injected is not None:
+        return f"a fault was put into its target on purpose: {record.injected}"
     if record.status is Status.INVALID:
         return "invalid: the load generator itself was late"
     return None

@@ -183,7 +183,7 @@ def _row(record: HistoryRecord) -> tuple[str, ...]:
         record.branch or "",
         scenario_text(record) or record.source,
         record.environment_key or "",
-        verdict if record.complete else f"{verdict} interrupted".strip(),
+        " ".join(filter(None, (verdict, "" if record.complete else "interrupted", record.injected))),
         str(len(record.metrics)),
     )
 

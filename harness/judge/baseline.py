@@ -2,8 +2,8 @@
 Which earlier runs a run is compared with, and why the others are not among them.
 
 The baseline is never "the previous run": it is the last runs of the same work on the same kind of machine. Runs
-that did not come to their end, and runs whose load generator was at fault, tell nothing of the target and never
-belong to it. Runs of uncommitted code belong to it only where there are not enough others.
+that did not come to their end, runs whose load generator was at fault, and runs with a fault that was put into the
+target on purpose tell nothing of how the target was, and never belong to it. Runs of uncommitted code belong to it only where there are not enough others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,6 +45,9 @@ def choose_baseline(
     kept: list[HistoryRecord] = []
     for record in candidates:
         reason = unfit(record, contender, any_environment=any_environment)
+        if reason is None and record.injected is not None:
+            # Of a contender this is no fault: it may well be asked how much worse the injected one made it.
+            reason = f"a fault was put into its target on purpose: {record.injected}"
         if reason is None:
             kept.append(record)
         else:

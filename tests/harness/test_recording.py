@@ -115,16 +115,32 @@ def test_runs_of_other_targets_are_other_work() -> None:
         work_digest(run_of(target=replace(run.target, database="postgresql 18.6"))),
         work_digest(run_of(target=attached)),
         work_digest(run_of(target=replace(attached, url="http://b.example"))),
+        work_digest(run_of(target=replace(run.target, pool_size=2))),
+        work_digest(run_of(target=replace(run.target, design="common"))),
     ]
     assert len(digests) == len(set(digests))
     same = [
         replace(run.target, url="http://127.0.0.1:2"),
         replace(run.target, version="2", delay_s=0.6, error_ratio=0.1),
+        replace(run.target, hold_s=0.04, dropped_index=INDEX),
         replace(run.target, database="sqlite 3.46.0"),
     ]
     assert {work_digest(run)} == {work_digest(run_of(target=target)) for target in same}
     grown = replace(attached, deployments=5)
     assert work_digest(run_of(target=attached)) == work_digest(run_of(target=grown))
+
+
+def test_a_fault_that_was_injected_is_told_and_settings_are_none() -> None:
+    target = run_of().target
+    spoilt = replace(target, delay_s=0.6, error_ratio=0.05, hold_s=0.04, dropped_index="idx_a")
+    told = "delayed by 0.6 s, 5.00% artificial errors, connections held 0.04 s, without idx_a"
+    record = record_of(conclusion(run=run_of(target=spoilt)))
+    assert told == record.injected
+    assert (f"A fault was put into the target on purpose ({told}): the run is no baseline.",) == record.notes
+    assert record.target is not None and record.target.endswith(told)
+    other = record_of(conclusion(run=run_of(target=replace(target, pool_size=2, design="common"))))
+    assert (None, ()) == (other.injected, other.notes)
+    assert other.target is not None and other.target.endswith("pool of 2, design common")
 
 
 def test_a_run_is_kept_with_a_link_to_its_report(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ FLAT_FORMAT = "pollgauge-history"
 
 _RUN_COLUMNS = (
     *("id", "at_utc", "source", "commit", "commit_utc", "dirty", "branch", "version", "environment_key"),
-    *("scenario", "scenario_digest", "target", "status", "complete", "report"),
+    *("scenario", "scenario_digest", "target", "status", "complete", "injected", "report"),
 )
 _FIGURE_COLUMNS = (
     *("subject", "metric", "quantile", "value", "unit", "direction", "n", "low", "high", "limit", "exceedances"),

@@ -75,6 +75,7 @@ def test_what_is_no_point_is_left_out_with_its_reason() -> None:
         record(3, metric(math.inf)),
         record(4, complete=False),
         record(5, status=Status.INVALID),
+        record(6, injected="delayed by 0.6 s"),
         future,
     ]
     series = only(*records)
@@ -85,6 +86,7 @@ def test_what_is_no_point_is_left_out_with_its_reason() -> None:
         record(3).id: "infinite: so many polls failed",
         record(4).id: "the run did not come to its end",
         record(5).id: "invalid: the load generator itself was late",
+        record(6).id: "a fault was put into its target on purpose: delayed by 0.6 s",
         future.id: "dated 2031-01-01T00:00:00Z, which is in the future",
     } == series.left_out
 

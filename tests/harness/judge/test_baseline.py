@@ -44,6 +44,13 @@ def test_what_does_not_belong_is_left_out_with_the_reason(changes, reason):
     assert {odd.id: reason} == choose_baseline([odd], RUN).left_out
 
 
+def test_a_run_with_an_injected_fault_is_compared_and_is_no_baseline():
+    delayed = replace(RUN, id="delayed", injected="delayed by 0.6 s")
+    chosen = choose_baseline([*earlier(3), delayed], RUN)
+    assert {"delayed": "a fault was put into its target on purpose: delayed by 0.6 s"} == chosen.left_out
+    assert 3 == len(choose_baseline(earlier(3), delayed).records)
+
+
 def test_a_failed_run_belongs_to_it():
     """A baseline of passed runs only would be too good to be true."""
     assert unfit(replace(RUN, id="old", status=Status.FAIL), RUN) is None
