@@ -102,8 +102,8 @@ class HistoryRecord:
         distributions: its distributions.
         notes: what a person should know of it, one sentence each.
         complete: whether the run came to its end; one that did not is no baseline and no point of a series.
-        injected: the fault that was put into its target on purpose, as text; None for none. Such a run may be compared
-            with a baseline, and is itself no baseline and no point of a series.
+        injected: the fault that was put into its target on purpose, as text; None for none. Such a run may be
+            compared with a baseline, and is itself no baseline and no point of a series.
         extra: what the file that it was imported from said besides, as text.
     """
 

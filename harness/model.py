@@ -275,8 +275,8 @@ class Target:
         pool_size: connections that its pool may open, where that was changed on purpose; None where it was not.
         hold_s: how long each poll kept its connection after its query on purpose [s], embedded targets only.
         dropped_index: an index that was dropped on purpose; None for none.
-        design: how its polled endpoint was built, where that is not the reference; None where it is, and for targets
-            of others.
+        design: how its polled endpoint was built, where that is not the reference; None where it is, and for
+            targets of others.
     """
 
     kind: TargetKind

@@ -3,7 +3,8 @@ Which earlier runs a run is compared with, and why the others are not among them
 
 The baseline is never "the previous run": it is the last runs of the same work on the same kind of machine. Runs
 that did not come to their end, runs whose load generator was at fault, and runs with a fault that was put into the
-target on purpose tell nothing of how the target was, and never belong to it. Runs of uncommitted code belong to it only where there are not enough others.
+target on purpose tell nothing of how the target was, and never belong to it. Runs of uncommitted code belong to it
+only where there are not enough others.
 """
 
 from collections.abc import Mapping, Sequence

@@ -137,10 +137,12 @@ def test_a_fault_that_was_injected_is_told_and_settings_are_none() -> None:
     record = record_of(conclusion(run=run_of(target=spoilt)))
     assert told == record.injected
     assert (f"A fault was put into the target on purpose ({told}): the run is no baseline.",) == record.notes
-    assert record.target is not None and record.target.endswith(told)
+    assert record.target is not None
+    assert record.target.endswith(told)
     other = record_of(conclusion(run=run_of(target=replace(target, pool_size=2, design="common"))))
     assert (None, ()) == (other.injected, other.notes)
-    assert other.target is not None and other.target.endswith("pool of 2, design common")
+    assert other.target is not None
+    assert other.target.endswith("pool of 2, design common")
 
 
 def test_a_run_is_kept_with_a_link_to_its_report(tmp_path: Path) -> None:
