@@ -186,11 +186,12 @@ def test_plain_locust_runs_the_scenario_and_its_folder_can_be_reported(
     done = subprocess.run(
         [*command, "--interval", "500ms"], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
     )
-    assert 0 == done.returncode, done.stderr
+    # Plain Locust is judged too: 160 polls are too few for a p99, and the exit code says so.
+    assert ExitCode.INCONCLUSIVE == done.returncode, done.stderr
     folder = only_run(tmp_path / "runs")
     assert 160 == len(read_samples(folder.samples).samples)
     reported = run("report", str(folder.path))
-    assert reported.returncode in {ExitCode.PASS, ExitCode.INCONCLUSIVE}, reported.stderr
+    assert ExitCode.INCONCLUSIVE == reported.returncode, reported.stderr
     assert folder.report.exists()
 
 
