@@ -71,7 +71,7 @@ def explain_served(
                     "statement",
                     _shortened(text),
                     fault=f"{opened.name} {opened.version} can't explain it: {fault}",
-                    remedy=_remedy(str(fault)),
+                    remedy=remedy_for(str(fault)),
                 )
             ) from fault
         served, note = _judge(opened, plan, expected_index, table, columns)
@@ -124,7 +124,8 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _remedy(message: str) -> str | None:
+def remedy_for(message: str) -> str | None:
+    """Return what helps against a database's fault, by its message; None where nothing comes to mind."""
     if "no such table" in message or ("relation" in message and "does not exist" in message):
         return "the database of the deployment master, with its migrations applied"
     if "permission denied" in message:

@@ -16,7 +16,7 @@ examples:
   harness indexes --database-url sqlite:///master.db --queries logs/database-queries.log
   harness indexes --database-url postgresql+psycopg://user@host/master --html audit.html
 
-exit codes: 0 nothing wrong, 3 a fault with a known cure, 4 nothing could be judged, 1 own error, 2 usage
+exit codes: 0 nothing wrong, 3 a fault with a known cure, 4 too little could be judged, 1 own error, 2 usage
 """
 
 
@@ -61,7 +61,9 @@ def run_indexes(options: argparse.Namespace) -> int:
     workload = read_workload(options.queries) if options.queries is not None else None
     with open_database(options.database_url) as database:
         audit = audit_workload(database, workload, top=options.top, trial=not options.no_trial)
+    sys.stdout.write((render_json(audit) if options.json else render_text(audit)) + "\n")
+    sys.stdout.flush()
+    # After the text: a folder that can't be written costs the page, and not the audit.
     if options.html is not None:
         write_atomically(options.html, render_html(audit).encode())
-    sys.stdout.write((render_json(audit) if options.json else render_text(audit)) + "\n")
     return ExitCode[audit.status.name]

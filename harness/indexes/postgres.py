@@ -30,6 +30,8 @@ STALE_RATIO = 0.5
 """Share of changed rows above which statistics are called out of date; autovacuum analyses at 0.1 by default."""
 STATEMENT_TIMEOUT_MS = 5000
 LOCK_TIMEOUT_MS = 1000
+LATER_LOCK_TIMEOUT_MS = 50
+"""After the first lock that was waited for in vain: who holds it would be waited for by each statement anew."""
 
 _INDEX_SCANS = ("Index Scan", "Index Only Scan")
 _KINDS = {
@@ -56,10 +58,13 @@ FROM pg_class c JOIN pg_stat_user_tables s ON s.relid = c.oid
 WHERE pg_table_is_visible(c.oid)
 ORDER BY c.relname
 """
+# An expression's text takes a lock on its table, which another session may hold; a column's name takes none.
 _INDEXES = """
 SELECT i.relname, t.relname, x.indisunique, x.indisprimary, x.indpred IS NOT NULL, x.indisvalid AND x.indisready,
        m.amname, EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid),
-       ARRAY(SELECT pg_get_indexdef(x.indexrelid, k, true)
+       ARRAY(SELECT CASE x.indkey[k - 1] WHEN 0 THEN pg_get_indexdef(x.indexrelid, k, true)
+                                         ELSE (SELECT quote_ident(a.attname) FROM pg_attribute a
+                                               WHERE a.attrelid = x.indrelid AND a.attnum = x.indkey[k - 1]) END
                     || CASE WHEN x.indoption[k - 1] & 1 = 1 THEN ' DESC' ELSE '' END
              FROM generate_series(1, x.indnkeyatts) AS k)
 FROM pg_index x
@@ -179,7 +184,12 @@ class PostgresDatabase:
             CannotExplainError: PostgreSQL does not understand it, can't tell the type of a value, may not read one
                 of its tables, or had to wait too long for a lock.
         """
-        return parse_plan(self.document(for_postgres(statement.strip().rstrip(";"))))
+        try:
+            return parse_plan(self.document(for_postgres(statement.strip().rstrip(";"))))
+        except CannotExplainError as fault:
+            if "lock timeout" in str(fault):
+                self._run(f"SET LOCAL lock_timeout = {LATER_LOCK_TIMEOUT_MS}")
+            raise
 
     def document(self, numbered: Numbered) -> Any:
         """Return the answer to EXPLAIN (FORMAT JSON) as it comes; see `explain`."""

@@ -172,7 +172,7 @@ class Audit:
     Args:
         schema_version: see `SCHEMA_VERSION`.
         database: kind and version.
-        status: PASS, FAIL, or INCONCLUSIVE when nothing could be judged.
+        status: PASS, FAIL, or INCONCLUSIVE when too little could be judged.
         statements: findings about statements, faults first.
         indexes: findings about indexes and statistics, faults first.
         served: different statements whose plans have nothing wrong.

@@ -56,7 +56,11 @@ def summary(audit: Audit) -> str:
     weights = [finding.weight for finding in audit.statements] + [finding.weight for finding in audit.indexes]
     faults = weights.count(Weight.FAULT)
     if audit.status is Status.INCONCLUSIVE:
-        return "There was nothing to judge."
+        return (
+            "Too little could be explained to tell."
+            if audit.coverage.explained
+            else "There was nothing that could be judged."
+        )
     return f"{_counted(faults, 'fault')}, {_counted(weights.count(Weight.ADVICE), 'piece')} of advice."
 
 

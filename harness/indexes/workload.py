@@ -50,6 +50,9 @@ def read_workload(path: Path) -> Workload:
 def _check(path: Path) -> None:
     remedy = "the path of the monitoring layer's database-queries.log"
     try:
+        # A pipe would be waited for, and its lines be gone for whom they are meant for.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise HarnessError(explain("file", str(path), fault="not a regular file", remedy=remedy))
         with path.open("rb"):
             return
     except OSError as fault:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.indexes.advice import candidates, has_condition, index_name
+from harness.indexes.audit import remedy_for
 from harness.indexes.catalog import PENDING_INDEX, IndexDefinition, TableFacts
 from harness.indexes.database import CannotExplainError, Database
 from harness.indexes.hot import judge_serving
@@ -34,6 +35,8 @@ SLOW_S = 0.1
 """Mean duration from which a sort is a fault: the specification's limit for a query."""
 WORTHWHILE_COST_RATIO = 2.0
 """A proposed index has to make a statement cheaper by at least this."""
+LEAST_TIME_RATIO = 0.5
+"""Share of the query time looked at that has to be explained for a PASS: no fault among few says little."""
 
 _QUERY = re.compile(
     r"\s*(?:/\*.*?\*/\s*)*(?:SELECT|WITH|INSERT|UPDATE|DELETE|VALUES|REPLACE)\b", re.IGNORECASE | re.DOTALL
@@ -72,7 +75,7 @@ def audit_workload(database: Database, workload: Workload | None, *, top: int = 
             pass_over.look_at(statement)
     captured_pending = any(one.index == PENDING_INDEX.name for one in pass_over.servings)
     if master and not captured_pending:
-        _judge_retyped(pass_over)
+        pass_over.retyped = _judge_retyped(pass_over)
     indexes = review_indexes(
         pass_over.definitions,
         tuple(tables.values()),
@@ -86,7 +89,7 @@ def audit_workload(database: Database, workload: Workload | None, *, top: int = 
     return Audit(
         schema_version=SCHEMA_VERSION,
         database=f"{database.name} {database.version}",
-        status=_status(statements, indexes, coverage, master=master),
+        status=_status(statements, indexes, pass_over, workload),
         statements=tuple(statements),
         indexes=indexes,
         served=pass_over.served,
@@ -112,10 +115,13 @@ class _Pass:
     served: int = 0
     explained: int = 0
     explained_s: float = 0.0
+    looked_at_s: float = 0.0
+    retyped: str | None = None
 
     def look_at(self, statement: CapturedStatement) -> None:
         """Explain one statement and judge its plan."""
         reason = None
+        self.looked_at_s += statement.total_s
         if _CUT_OFF.search(statement.text):
             reason = "cut off in the log"
         elif not _QUERY.match(statement.text):
@@ -124,7 +130,10 @@ class _Pass:
             try:
                 plan = self.database.explain(statement.text)
             except CannotExplainError as fault:
-                reason = f"the database can't explain it: {str(fault)[:100]}"
+                remedy = remedy_for(str(fault))
+                reason = f"the database can't explain it: {str(fault)[:100]}" + (
+                    f"; try {remedy}" if remedy else ""
+                )
         if reason is not None:
             self.skipped[reason] += 1
             self.examples.setdefault(reason, statement.text[:200])
@@ -238,17 +247,27 @@ def _is_better(before: Plan, after: Plan, index: str) -> bool:
     return sum(steps_after[kind] for kind in costly) < sum(steps_before[kind] for kind in costly)
 
 
-def _judge_retyped(pass_over: _Pass) -> None:
-    """Judge the pending query as the specification words it, where no captured statement is that query."""
+def _judge_retyped(pass_over: _Pass) -> str | None:
+    """
+    Judge the pending query as the specification words it, where no captured statement is that query.
+
+    Returns:
+        Why it could not be judged, or None.
+    """
     marks = ("?", "?") if pass_over.database.name == "sqlite" else ("$1", "$2")
     text = "SELECT * FROM {} WHERE agent_id = {} AND status = {} ORDER BY created_at".format(  # noqa: S608  # constants
         PENDING_INDEX.table, *marks
     )
     own = CapturedStatement(text=text, calls=0, total_s=0.0, max_s=0.0)
-    plan = pass_over.database.explain(text)
+    try:
+        plan = pass_over.database.explain(text)
+    except CannotExplainError as fault:
+        remedy = remedy_for(str(fault))
+        return f"{fault}; try {remedy}" if remedy else str(fault)
     _, finding = judge_serving(pass_over.database, pass_over.definitions, own, plan, PENDING_INDEX)
     if finding is not None:
         pass_over.findings.append(finding)
+    return None
 
 
 def _chosen(statements: Sequence[CapturedStatement], top: int, *, master: bool) -> tuple[CapturedStatement, ...]:
@@ -276,8 +295,8 @@ def _coverage(
     if workload is not None:
         if workload.bad_lines or workload.text_lines:
             notes.append(
-                f"Of {workload.lines:,} lines of the log {workload.bad_lines:,} are torn or another tool's, and "
-                f"{workload.text_lines:,} in the text form, which is not read back."
+                f"Lines of the log: {workload.lines:,}, of these {workload.bad_lines:,} torn or another tool's, "
+                f"and {workload.text_lines:,} in the text form, which is not read back."
             )
         notes += [f"Not read to its end: {damage}." for damage in workload.damaged]
         if len(workload.statements) > chosen:
@@ -287,8 +306,11 @@ def _coverage(
             )
         if pass_over.master and not captured_pending:
             notes.append(
-                "No pending query of the log could be judged: the one in the specification's words was instead."
+                "No pending query of the log could be judged"
+                + ("." if pass_over.retyped is not None else ": the one in the specification's words was instead.")
             )
+    if pass_over.retyped is not None:
+        notes.append(f"The pending query in the specification's words could not be judged: {pass_over.retyped}.")
     if not pass_over.master:
         notes.append("This is no deployment master's database: the specification's indexes were not looked for.")
     if not trial:
@@ -305,10 +327,15 @@ def _coverage(
 
 
 def _status(
-    statements: list[StatementFinding], indexes: tuple[IndexFinding, ...], coverage: AuditCoverage, *, master: bool
+    statements: Sequence[StatementFinding],
+    indexes: Sequence[IndexFinding],
+    pass_over: _Pass,
+    workload: Workload | None,
 ) -> Status:
-    weights = {finding.weight for finding in statements} | {finding.weight for finding in indexes}
-    if Weight.FAULT in weights:
+    if Weight.FAULT in {one.weight for one in statements} | {one.weight for one in indexes}:
         return Status.FAIL
-    nothing_explained = coverage.explained == 0 and (coverage.captured is not None or not master)
-    return Status.INCONCLUSIVE if nothing_explained else Status.PASS
+    if workload is None:
+        judged = pass_over.master and pass_over.retyped is None
+    else:
+        judged = pass_over.explained > 0 and pass_over.explained_s >= LEAST_TIME_RATIO * pass_over.looked_at_s
+    return Status.PASS if judged else Status.INCONCLUSIVE

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,7 @@ def test_nothing_explained(engine: Engine) -> None:
     """Without one plan there is no verdict."""
     made = audit(url_of(engine), captured("BEGIN"))
     assert Status.INCONCLUSIVE is made.status
-    assert "INCONCLUSIVE: There was nothing to judge." == render_text(made).splitlines()[-1]
+    assert "INCONCLUSIVE: There was nothing that could be judged." == render_text(made).splitlines()[-1]
 
 
 def test_empty_log(engine: Engine) -> None:
@@ -476,3 +477,87 @@ def test_index_under_another_name_serves_the_agents(engine: Engine) -> None:
     assert [("idx_agent_name", False, "there is no index on agents (name)")] == [
         (one.index, one.served, one.note) for one in made.servings
     ]
+
+
+def test_too_little_of_the_log_explained(engine: Engine) -> None:
+    """No fault among a tenth of the query time is no PASS; a fault among it is a FAIL all the same."""
+    few = captured(marked(engine, PENDING)).statements
+    cut = CapturedStatement(text="SELECT 1… (3000 more)", calls=1, total_s=1.0, max_s=1.0)
+    work = Workload(statements=(cut, *few), lines=2, bad_lines=0, text_lines=0, damaged=())
+    made = audit(url_of(engine), work)
+    assert Status.INCONCLUSIVE is made.status
+    assert "INCONCLUSIVE: Too little could be explained to tell." == render_text(made).splitlines()[-1]
+    run(engine, f"DROP INDEX {COMPOSITE}")
+    assert Status.FAIL is audit(url_of(engine), work).status
+
+
+def as_role(engine: Engine, grants: str = "") -> str:
+    """Return a URL of a new user with these rights."""
+    name = f"user_{engine.url.database}"
+    run(engine, f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
+    if grants:
+        run(engine, grants.format(name))
+    return engine.url.set(username=name, password="x").render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def role_url(postgres_url: str) -> Iterator[Engine]:
+    engine = build(postgres_url, rows=5000)
+    yield engine
+    run(engine, f"DROP OWNED BY user_{engine.url.database}")
+    run(engine, f"DROP ROLE user_{engine.url.database}")
+
+
+def test_without_rights(role_url: Engine) -> None:
+    """Nothing may be read: each statement is left out with the remedy, and there is no verdict."""
+    url = as_role(role_url)
+    denied = "permission denied for table deployments; try a user that may read the tables (GRANT SELECT)"
+    made, alone = audit(url, captured(marked(role_url, PENDING))), audit(url, None)
+    assert (Status.INCONCLUSIVE, {f"the database can't explain it: {denied}": 1}) == (
+        made.status,
+        made.coverage.skipped,
+    )
+    note = f"The pending query in the specification's words could not be judged: {denied}."
+    assert Status.INCONCLUSIVE is alone.status
+    assert note in alone.coverage.notes
+    assert ("No pending query of the log could be judged.", note) == made.coverage.notes
+
+
+def test_with_half_of_the_rights(role_url: Engine) -> None:
+    """What may be read is judged."""
+    url = as_role(role_url, "GRANT SELECT ON agents TO {}")
+    made = audit(url, captured("SELECT name FROM agents", marked(role_url, PENDING)))
+    assert (1, 2) == (made.coverage.explained, made.coverage.captured)
+
+
+def test_table_that_another_session_holds(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its statements are left out, the others judged, and the lock is waited for once."""
+    monkeypatch.setattr("harness.indexes.postgres.LOCK_TIMEOUT_MS", 20)
+    engine = build(postgres_url, rows=5000)
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE deployments IN ACCESS EXCLUSIVE MODE"))
+        made = audit(
+            postgres_url, captured("SELECT name FROM agents", marked(engine, PENDING), marked(engine, SCAN))
+        )
+    reason = (
+        "the database can't explain it: canceling statement due to lock timeout; "
+        "try again when no other session holds the table"
+    )
+    assert (1, {reason: 2}, ()) == (made.coverage.explained, made.coverage.skipped, made.indexes)
+
+
+def test_log_that_is_a_pipe(tmp_path: Path) -> None:
+    """It would be waited for."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(HarnessError, match=r"^file '.*/pipe': not a regular file; try the path of the monitoring"):
+        read_workload(path)
+
+
+def test_page_that_can_not_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It costs the page, and not the audit."""
+    url = f"sqlite:///{tmp_path / 'master.db'}"
+    build(url, rows=10)
+    with pytest.raises(HarnessError, match="can't be written: No such file or directory"):
+        run_indexes(options("--database-url", url, "--html", str(tmp_path / "none" / "x.html")))
+    assert "PASS: " in capsys.readouterr().out
