@@ -84,11 +84,11 @@ def drive(
     load = start_child("load generator", command, log=directory.locust_log, environment=environment)
     try:
         tail = SampleTail(directory.samples, None if watch is None else watch.take)
-        origin_epoch_s = _wait_for_origin(load, tail, interrupt)
+        clock_origin_s = _wait_for_origin(load, tail, interrupt)
         ended = _watch(
             load,
             tail,
-            origin_epoch_s=origin_epoch_s,
+            clock_origin_s=clock_origin_s,
             run_time_s=run_time_s,
             give_up_s=run_time_s + request_timeout_s + _END_SLACK_S,
             target_death=target_death,
@@ -116,7 +116,7 @@ def _watch(
     load: Child,
     tail: SampleTail,
     *,
-    origin_epoch_s: float,
+    clock_origin_s: float,
     run_time_s: float,
     give_up_s: float,
     target_death: Callable[[], str | None],
@@ -130,7 +130,7 @@ def _watch(
     with ProgressLine(sys.stderr) as line:
         while load.wait(_LOOK_EVERY_S) is None and elapsed_s < give_up_s:
             tail.read()
-            elapsed_s = time.time() - origin_epoch_s
+            elapsed_s = time.monotonic() - clock_origin_s
             line.show(tail.progress(elapsed_s=elapsed_s, run_time_s=run_time_s))
             look(elapsed_s)
             death = target_death()
@@ -140,7 +140,7 @@ def _watch(
             if stop is not None:
                 break
         else:
-            elapsed_s = time.time() - origin_epoch_s
+            elapsed_s = time.monotonic() - clock_origin_s
             tail.read()
             line.show(tail.progress(elapsed_s=elapsed_s, run_time_s=run_time_s))
     return Drive(
@@ -149,14 +149,14 @@ def _watch(
 
 
 def _wait_for_origin(load: Child, tail: SampleTail, interrupt: Interrupt) -> float:
-    """Wait until the schedule starts; return that instant [s since the Unix epoch]."""
+    """Wait until the schedule starts; return that instant [s, by `time.monotonic`: wall clocks are set]."""
     deadline_s = time.monotonic() + _START_TIMEOUT_S
     while True:
         code = load.wait(_LOOK_OFTEN_S)
         tail.read()
         origin_epoch_s = tail.origin_epoch_s
         if origin_epoch_s is not None:
-            return origin_epoch_s
+            return time.monotonic() - (time.time() - origin_epoch_s)
         if interrupt.requested:
             raise KeyboardInterrupt
         if code is not None:

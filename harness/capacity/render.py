@@ -18,7 +18,9 @@ def headline(capacity: Capacity) -> str:
     upper = "?" if breaks is None else format_count(breaks)
     text = f"max agents = {format_count(holds)} [{format_count(holds)}, {upper}]"
     if capacity.first_limit is None:
-        return f"{text}, no limit was reached: {capacity.stopped}"
+        doubtful = any(step.agents > holds and step.status is not Status.PASS for step in capacity.steps)
+        reached = "no limit is sure to break" if doubtful else "no limit was reached"
+        return f"{text}, {reached}: {capacity.stopped}"
     return f"{text}, first limit to break: {capacity.first_limit}, limiting resource: {capacity.resource}"
 
 

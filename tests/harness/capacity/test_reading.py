@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -94,6 +95,8 @@ def test_words() -> None:
     assert f"PASS  {answer}." == shown(resource="the load").splitlines()[-1]
     unbounded = capacity(fails_at=None, first_limit=None, resource=None, stopped="it was interrupted")
     assert "max agents = 800 [800, ?], no limit was reached: it was interrupted" == headline(unbounded)
+    doubtful = replace(unbounded, steps=(*RAMP[:4], RAMP[4]))
+    assert "max agents = 800 [800, ?], no limit is sure to break: it was interrupted" == headline(doubtful)
     none = capacity(agents=None, fails_at=1)
     assert "no fleet was shown to be served within the limits, at 1 agents either" == headline(none)
     assert "no fleet was shown to be served within the limits, at any size that was tried" == headline(
