@@ -165,7 +165,8 @@ def work_digest(run: Run) -> str:
 
     The scenario's digest knows the fleet only. A run on another kind of database, against another host, or on a
     bundled master with other rows, another pool or another design is no repetition. A run with an injected fault
-    is one, of a worse target: it may be compared with the others, and they never with it (`HistoryRecord.injected`).
+    is one, of a worse target: it may be compared with the others, and they never with it
+    (`HistoryRecord.injected`).
     """
     target = run.target
     place = str(target.deployments) if target.kind is TargetKind.EMBEDDED else target.url

@@ -241,6 +241,31 @@ def cannot_write(path: Path, fault: OSError) -> HarnessError:
     )
 
 
+def require_run(directory: RunDirectory) -> None:
+    """
+    Refuse a path that is no run's folder.
+
+    Raises:
+        HarnessError: no such folder, a file, or a folder without a run in it; a run in reach is named.
+    """
+    path = directory.path
+    if any(file.exists() for file in (directory.run, directory.result, directory.samples)):
+        return
+    fault, need = "no run's folder", "a folder that holds run.json"
+    remedy = None
+    if not path.exists():
+        fault = "no such folder"
+        partial = path.with_name(path.name + PARTIAL_SUFFIX) if path.name else path
+        remedy = str(partial) if partial.is_dir() and path.name else None
+    elif not path.is_dir():
+        fault = "a file"
+        remedy = str(path.parent) if RunDirectory(path.parent).run.exists() else None
+    else:
+        inside = sorted(child.name for child in path.iterdir() if RunDirectory(child).run.exists())
+        remedy = f"one of the {len(inside)} in it, such as {path / inside[-1]}" if inside else None
+    raise HarnessError(explain("run", str(path), fault=fault, need=need, remedy=remedy))
+
+
 def read_run(directory: RunDirectory) -> Run:
     """Read ``run.json``; see `decode` for errors, and a missing file is one."""
     return decode(_read(directory.run), Run, path=directory.run)

@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.cli import main
-from harness.model import Status
+from harness.gating.rejudge import rejudge
+from harness.model import SCHEMA_VERSION, Reading, Status
 from harness.rundir import RunDirectory, encode, read_result
 from tests.harness.gating.files import entry, write
 from tests.harness.judge.support import header, poll
@@ -175,7 +176,8 @@ def test_what_gates_can_be_about_is_listed(capsys: pytest.CaptureFixture[str]) -
             "option '--gate': a gate 'vs baseline' and nothing to compare with; try --baseline-json FILE",
         ),
         (["--benchmark-json", "b", "--gate", "p(50) < 1ms"], 1, "benchmark file 'b': can't be read: No such file"),
-        (["nowhere"], 1, "file 'nowhere/run.json': can't be read: No such file or directory"),
+        (["nowhere"], 1, "run 'nowhere': no such folder, need a folder that holds run.json"),
+        (["."], 1, "run '.': no run's folder, need a folder that holds run.json"),
     ],
 )
 def test_mistakes_end_in_one_line(
@@ -200,8 +202,6 @@ def test_mistakes_end_in_one_line(
         ("run.json", b"", "not a Run record"),
         ("run.json", b'{"schema_version": 99}', "written by a newer version of the harness, got schema 99"),
         ("run.json", b"[]", "not a Run record"),
-        ("result.json", b'{"schema', "not a Result record"),
-        ("evidence.json", b"NaN", "not a Reading record"),
         ("samples.jsonl", b"", "not a SampleHeader record"),
         ("samples.jsonl", b"\x00\xff", "not a SampleHeader record"),
     ],
@@ -215,6 +215,48 @@ def test_a_corrupt_folder_is_no_pass_and_no_traceback(
     assert "" == captured.out
     assert text in captured.err
     assert 1 == captured.err.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "warning"),
+    [
+        ("result.json", b"", "The verdict of before is left out, and the samples were judged anew: "),
+        ("result.json", b'{"schema_version": 99}', "written by a newer version of the harness"),
+        ("run.json", b"{", "The run's record and what its target said are taken from result.json: "),
+        ("run.json", None, "run.json': missing."),
+        ("evidence.json", b"NaN", "not a Reading record"),
+    ],
+)
+def test_what_the_samples_can_do_without_is_left_out_and_said(
+    run: Path, name: str, content: bytes | None, warning: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = Reading(schema_version=SCHEMA_VERSION, server=None, indexes=(), target_death=None, notes=())
+    RunDirectory(run).evidence.write_bytes(encode(silent))
+    rejudge(run, file=None, texts=(), written=True)
+    asked = ["gate", str(run), "--json"]
+    code = main(asked)
+    before = json.loads(capsys.readouterr().out)["verdict"]
+    if content is None:
+        (run / name).unlink()
+    else:
+        (run / name).write_bytes(content)
+    assert code == main(asked)
+    now = json.loads(capsys.readouterr().out)
+    assert before == now["verdict"]
+    assert 1 == sum(warning in text for text in now["warnings"]), now["warnings"]
+
+
+def test_a_run_in_reach_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rejudge(run, file=None, texts=(), written=True)
+    for path, said in (
+        (run.parent, f"no run's folder, need a folder that holds run.json; try one of the 1 in it, such as {run}"),
+        (run / "result.json", f"a file, need a folder that holds run.json; try {run}"),
+    ):
+        assert 1 == main(["gate", str(path)])
+        assert f"harness: run '{path}': {said}\n" == capsys.readouterr().err
+    partial = run.rename(f"{run}.partial")
+    assert 1 == main(["gate", str(run)])
+    assert capsys.readouterr().err.endswith(f"no such folder, need a folder that holds run.json; try {partial}\n")
 
 
 def test_a_reader_that_goes_away_changes_no_exit_code(run: Path) -> None:
