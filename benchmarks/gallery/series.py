@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.history.trend import judge_trend, standing_regressions
+from harness.history.trend import judge_trend
 from harness.history_model import HISTORY_SCHEMA_VERSION, Note, Point, Series, SeriesKey, SeriesTrend
 from harness.model import PENDING_ROUTE, Direction
 
@@ -58,13 +58,7 @@ def series(
 def judged(*wanted: Series) -> tuple[SeriesTrend, ...]:
     """Judge series together, as `harness trend` does."""
     newest_s = max(point.at_s for one in wanted for point in one.points)
-    trend = judge_trend(wanted, now_s=newest_s)
-    found = []
-    for one in trend.series:
-        failing = {change.index for change in standing_regressions(one)}
-        changes = tuple(replace(change, fails=change.index in failing) for change in one.changes)
-        found.append(replace(one, changes=changes))
-    return tuple(found)
+    return judge_trend(wanted, now_s=newest_s).series
 
 
 def noisy(n: int, level: float, *, spread: float = 0.03, seed: int) -> list[float]:
@@ -113,19 +107,33 @@ def public(name: str, title: str, unit: str = "") -> Series:
     return series(values, subject=title, metric="public_series", unit=unit, commits=[""] * len(values))
 
 
-def hdf5_pair() -> tuple[Series, Series]:
-    """Return HDF5's development branch, and its frozen release as the control."""
+def hdf5_pair(benchmark: str = "") -> tuple[Series, Series]:
+    """
+    Return HDF5's development branch, and its frozen release as the control.
+
+    Args:
+        benchmark: "" for that of many data sets, ``cmpd_subset`` or ``efc_no``. Runs without it are left out.
+    """
     path = ROOT / "docs" / "gallery" / "data" / "hdf5.csv"
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    times = [datetime.fromisoformat(row["at_utc"]).timestamp() for row in rows]
-    commits = [row["commit"] for row in rows]
 
     def column(name: str, subject: str, *, control: bool) -> Series:
-        values = [float(row[name]) for row in rows]
-        return series(values, subject=subject, metric="benchmark", times_s=times, commits=commits, control=control)
+        told = [row for row in rows if row[name]]
+        made = series(
+            [float(row[name]) for row in told],
+            subject=subject,
+            metric="benchmark",
+            times_s=[datetime.fromisoformat(row["at_utc"]).timestamp() for row in told],
+            commits=[row["commit"] for row in told],
+            control=control,
+        )
+        # Of one job the same id, whichever benchmarks it left out.
+        pairs = zip(made.points, told, strict=True)
+        return replace(made, points=tuple(replace(point, record=row["at_utc"]) for point, row in pairs))
 
+    column_of, named = (f"{benchmark}_", f" {benchmark}") if benchmark else ("", "")
     return (
-        column("develop_s", "HDF5 develop", control=False),
-        column("release_1146_s", "HDF5 1.14.6, frozen", control=True),
+        column(f"{column_of}develop_s", f"HDF5{named} develop", control=False),
+        column(f"{column_of}release_1146_s", f"HDF5{named} 1.14.6, frozen", control=True),
     )

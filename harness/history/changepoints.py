@@ -246,11 +246,12 @@ def _step(
 def _drifts(levels: Levels) -> list[Change]:
     searched = levels.search
     changes = []
-    for leaf in levels.found.leaves:
+    for leaf, last in _slopes(levels.found.leaves):
         drift = leaf.drift
         if drift is None:
             continue
-        runs = leaf.end - leaf.start - 1
+        runs = last.end - leaf.start - 1
+        # Of a step on a slope only what the slope adds: the step is a change of its own.
         start, end = drift.intercept, drift.intercept + runs * drift.slope
         old, new = _value(searched, start), _value(searched, end)
         sure = runs >= 2 * LEAST_SEGMENT and leaf.drift_p_value <= _CONFIRMED * levels.level
@@ -266,11 +267,26 @@ def _drifts(levels: Levels) -> list[Change]:
                 effect_interval=_interval(searched, start, start + runs * drift.low, start + runs * drift.high),
                 p_value=leaf.drift_p_value,
                 last_before=searched.series.points[leaf.start].record,
-                first_after=searched.series.points[leaf.end - 1].record,
+                first_after=searched.series.points[last.end - 1].record,
                 is_regression=is_worse(searched.series, old, new),
             )
         )
     return changes
+
+
+def _slopes(leaves: tuple[Leaf, ...]) -> list[tuple[Leaf, Leaf]]:
+    """Return first and last leaf of each stretch of one slope: a step on a slope does not end the drift."""
+    stretches: list[tuple[Leaf, Leaf]] = []
+    for leaf in leaves:
+        if leaf.drift is None:
+            continue
+        first, before = stretches[-1] if stretches else (leaf, leaf)
+        goes_on = before.end == leaf.start and before.drift is not None and before.drift.slope == leaf.drift.slope
+        if goes_on:
+            stretches[-1] = (first, leaf)
+        else:
+            stretches.append((leaf, leaf))
+    return stretches
 
 
 def _spread_change(levels: Levels, spread: SplitTest) -> Change:

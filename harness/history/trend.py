@@ -1,7 +1,7 @@
 """Judge all series together: changes in each, held to one false discovery rate, and a status over them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.history.changepoints import cut, is_worse, search, settle, spread_test
 from harness.history.controls import tell_causes
@@ -30,8 +30,7 @@ class TrendSettings:
 
     Args:
         false_discovery_ratio: share of false ones allowed among the series in which a shift is found; with a
-        single
-            series the chance of finding one where nothing happened.
+            single series the chance of finding one where nothing happened.
         spread_ratio: the same for changes of the spread.
         least_effect_ratio: a smaller regression than this changes no status.
         stale_after_s: a series whose newest run is older is no baseline any more [s].
@@ -61,7 +60,7 @@ def judge_trend(
         notes: releases and events, for the charts.
         now_s: the present [s since the Unix epoch].
         settings: the defaults when None.
-        left_out: records that could not be read: name → why; handed through.
+        left_out: what could not be read or shown: name → why; handed through.
 
     Returns:
         FAIL with a confirmed regression of a subject that stands and that nobody accepted, INCONCLUSIVE when no
@@ -80,9 +79,9 @@ def judge_trend(
     trends = [
         settle(one, spread=spread, spread_level=spread_level) for one, spread in zip(levels, spreads, strict=True)
     ]
-    trends = tell_causes(trends)
+    trends = [_marked(one, chosen) for one in tell_causes(trends)]
     return Trend(
-        status=_status(trends, chosen),
+        status=_status(trends),
         series=tuple(trends),
         notes=tuple(sorted(notes, key=lambda note: (note.at_utc, note.id))),
         stale=_stale(series, now_s, chosen),
@@ -90,17 +89,14 @@ def judge_trend(
     )
 
 
-def standing_regressions(trend: SeriesTrend, settings: TrendSettings | None = None) -> tuple[Change, ...]:
+def standing_regressions(trend: SeriesTrend) -> tuple[Change, ...]:
     """
-    Return the changes of a series that fail it: confirmed regressions that still stand and that nobody accepted.
+    Return the changes of a judged series that fail it: confirmed regressions that stand and that nobody accepted.
 
     A regression stands until a later level is back within half of its own size. Changes of the machine, of
     controls and of the spread fail nothing.
     """
-    if trend.series.control:
-        return ()
-    least = (settings or TrendSettings()).least_effect_ratio
-    return tuple(change for change in trend.changes if _fails(trend, change, least))
+    return tuple(change for change in trend.changes if change.fails)
 
 
 def current_segment(trend: SeriesTrend) -> int:
@@ -118,6 +114,14 @@ def current_segment(trend: SeriesTrend) -> int:
     return max(starts, default=0)
 
 
+def _marked(trend: SeriesTrend, settings: TrendSettings) -> SeriesTrend:
+    """Say of each change whether it fails its series."""
+    if trend.series.control or not trend.changes:
+        return trend
+    least = settings.least_effect_ratio
+    return replace(trend, changes=tuple(replace(one, fails=_fails(trend, one, least)) for one in trend.changes))
+
+
 def _fails(trend: SeriesTrend, change: Change, least_effect_ratio: float) -> bool:
     return (
         change.is_regression
@@ -131,20 +135,25 @@ def _fails(trend: SeriesTrend, change: Change, least_effect_ratio: float) -> boo
     )
 
 
-def _status(trends: Sequence[SeriesTrend], settings: TrendSettings) -> Status:
+def _status(trends: Sequence[SeriesTrend]) -> Status:
     subjects = [one for one in trends if not one.series.control and one.not_judged is None]
-    if any(standing_regressions(one, settings) for one in subjects):
+    if any(standing_regressions(one) for one in subjects):
         return Status.FAIL
     return Status.PASS if subjects else Status.INCONCLUSIVE
 
 
 def _stale(series: Sequence[Series], now_s: float, settings: TrendSettings) -> tuple[str, ...]:
-    lines = []
+    """Say which series are too old; those that ended together stand in one line."""
+    labels: dict[str, list[str]] = {}
     for one in series:
         age_s = now_s - max(point.at_s for point in one.points)
         if age_s > settings.stale_after_s:
-            lines.append(f"{one.label}: the newest run is {age_s / _DAY_S:.0f} days old, too old for a baseline.")
-    return tuple(lines)
+            labels.setdefault(f"{age_s / _DAY_S:,.0f}", []).append(one.label)
+    return tuple(
+        f"{found[0] if len(found) == 1 else f'{len(found):,} series, such as {found[0]}'}: "
+        f"the newest run is {days} days old, too old for a baseline."
+        for days, found in labels.items()
+    )
 
 
 class _Accepted:

@@ -1,13 +1,13 @@
-"""From a history to a judged trend: read, cut to what is wanted, judged, the failing changes marked."""
+"""From a history to a judged trend: read, cut to what is wanted, judged."""
 
 import time
 from dataclasses import replace
 
-from harness.history.series import SeriesFilter, read_series
+from harness.history.series import SeriesFilter, SeriesReading, read_series
 from harness.history.series_names import Renames, full_name, matches, short_name
 from harness.history.store import History
-from harness.history.trend import judge_trend, standing_regressions
-from harness.history_model import Series, SeriesTrend, Trend
+from harness.history.trend import judge_trend
+from harness.history_model import Series, Trend
 
 
 def judged_history(
@@ -37,14 +37,13 @@ def judged_history(
     """
     present_s = time.time() if now_s is None else now_s
     reading = read_series(history, order=order, wanted=wanted, controls=controls, renames=renames, now_s=present_s)
-    trend = judge_trend(
+    return judge_trend(
         [_latest(series, last) for series in reading.series],
         acceptances=history.acceptances(),
         notes=history.notes(),
         now_s=present_s,
-        left_out=reading.left_out,
+        left_out={**reading.left_out, **_without_points(reading), **_without_effect(reading, controls)},
     )
-    return replace(trend, series=tuple(map(_marked, trend.series)))
 
 
 def accepted_series(history: History, pattern: str, record: str, *, now_s: float) -> tuple[str, ...]:
@@ -75,9 +74,16 @@ def _latest(series: Series, last: int | None) -> Series:
     return replace(series, points=points, left_out=left_out)
 
 
-def _marked(judged: SeriesTrend) -> SeriesTrend:
-    failing = {change.index for change in standing_regressions(judged)}
-    if not failing:
-        return judged
-    changes = tuple(replace(change, fails=change.index in failing) for change in judged.changes)
-    return replace(judged, changes=changes)
+def _without_points(reading: SeriesReading) -> dict[str, str]:
+    """Return the figures that are no series: name → why. Unseen, one would be taken for steady."""
+    return {name: f"no run has a usable value, the latest: {why}" for name, why in reading.no_points.items()}
+
+
+def _without_effect(reading: SeriesReading, controls: tuple[str, ...]) -> dict[str, str]:
+    """Return the patterns of controls that fit nothing: with a mistyped one the code gets the machine's blame."""
+    names = [name for one in reading.series for name in (one.key.subject, one.label)]
+    return {
+        f"control '{pattern}'": "fits no series"
+        for pattern in controls
+        if not any(matches(name, (pattern,)) for name in names)
+    }

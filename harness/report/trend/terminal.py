@@ -18,7 +18,7 @@ from harness.report.trend.words import (
     trend_sentence,
     value_of,
 )
-from harness.report.words import ended, plain, sentence
+from harness.report.words import ended, plain
 from harness.report.writer import STYLES, Writer
 
 _TABLE_WIDTH = 78
@@ -49,7 +49,8 @@ def print_trend(trend: Trend, console: Console) -> None:
         show.line("", f"{len(changes) - _MOST_SENTENCES} more changes stand in the page and in trend.json.")
     for label, lines in (("stale", trend.stale), ("warning", _warnings(trend)), ("left out", _left_out(trend))):
         for line in lines[:_MOST_WARNINGS]:
-            show.line(label, sentence(line))
+            # It begins with a name, which a capital letter would make another one.
+            show.line(label, ended(plain(line)))
         if len(lines) > _MOST_WARNINGS:
             show.line(label, f"{len(lines) - _MOST_WARNINGS} more stand in trend.json.")
     show.verdict(trend.status, trend_sentence(trend))

@@ -184,7 +184,8 @@ def change_sentence(judged: SeriesTrend, change: Change) -> str:
     what = f"from {value_of(change.before, unit)} to {value_of(change.after, unit)}"
     size = "" if change.effect_ratio is None else f" ({signed_ratio(change.effect_ratio)}"
     size += interval_clause(change.effect_interval) + ")" if size else ""
-    cause = ", and the controls moved with it: the machine, not the code" * (change.cause is Cause.ENVIRONMENT)
+    whose = "a control, so it is" if series.control else "and the controls moved with it:"
+    cause = f", {whose} the machine, not the code" if change.cause is Cause.ENVIRONMENT else ""
     accepted = "" if change.accepted is None else f", accepted: {plain(change.accepted, longest=120)}"
     told = f"{member_text(series)} {verb[change.kind]} {what}{size} {where_text(series, change)}"
     return f"{told}, {sure}{cause}{accepted}"
@@ -208,6 +209,8 @@ def where_text(series: Series, change: Change) -> str:
     at = series.points[change.index]
     if before is None or after is None:
         return f"at {commit_text(at)}, {day_text(at.at_s)}"
+    if before.commit and before.commit == after.commit and not (before.dirty or after.dirty):
+        return f"between {moment_text(before.at_s)} and {moment_text(after.at_s)}, both of {commit_text(after)}"
     if before.commit and after.commit:
         return f"after {commit_text(before)} and up to {commit_text(after)}, {day_text(after.at_s)}"
     return f"after {moment_text(before.at_s)} and up to {moment_text(after.at_s)}"

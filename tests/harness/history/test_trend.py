@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.gallery.series import hdf5_pair
 from benchmarks.history.changepoints import judged, levels, normal, public_series, series_of_values
 from harness.history.changepoints import MOST_POINTS
 from harness.history.trend import TrendSettings, current_segment, judge_trend, standing_regressions
@@ -218,6 +219,12 @@ def test_an_old_series_is_stale():
     assert ("series: the newest run is 45 days old, too old for a baseline.",) == trend.stale
 
 
+def test_series_that_ended_together_are_stale_in_one_line():
+    old = [series_of_values(noisy(20), name) for name in ("b", "a", "c")]
+    trend = trend_of(*old, now_s=19 + 4500 * DAY_S)
+    assert ("3 series, such as b: the newest run is 4,500 days old, too old for a baseline.",) == trend.stale
+
+
 def test_notes_come_by_time_and_unread_records_are_handed_through():
     notes = [
         Note(schema_version=1, id=f"n{day}", at_utc=f"2026-01-0{day}T00:00:00Z", text="release") for day in (2, 1)
@@ -243,3 +250,72 @@ def test_of_a_very_long_series_the_newest_runs_are_searched():
     assert [MOST_POINTS + 400] == [change.index for change in trend.changes]
     assert (f"Only the newest 2,000 of {MOST_POINTS + 500:,} runs were searched for changes.",) == trend.warnings
     assert [0, 500, MOST_POINTS + 400] == [segment.start for segment in trend.segments]
+
+
+def test_every_change_says_whether_it_fails_its_series():
+    """Whoever judges says so; no caller has to mark it."""
+    values = noisy(90, seed=3)
+    values[30:60] *= 0.8
+    values[60:] *= 1.2
+    (judged_one,) = trend_of(series_of_values(values)).series
+    assert [(30, False), (60, True)] == [(change.index, change.fails) for change in judged_one.changes]
+    assert (judged_one.changes[1],) == standing_regressions(judged_one)
+
+
+def test_a_step_on_a_slope_is_one_drift_and_one_step():
+    """The slope goes on after the step, so it is told once, with what it adds by itself."""
+    values = noisy(160, seed=4) * np.linspace(1, 1.5, 160)
+    values[80:] *= 1.5
+    trend = judged(values)
+    assert [(0, ChangeKind.DRIFT), (80, ChangeKind.STEP)] == [(c.index, c.kind) for c in trend.changes]
+    drift, step = trend.changes
+    assert ("r00000", "r00159") == (drift.last_before, drift.first_after)
+    assert drift.effect_ratio == pytest.approx(0.5, abs=0.1)
+    assert step.effect_ratio == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_twin_of_another_benchmark_excuses_nothing():
+    """Of several controls the one whose name shares most words with the subject's decides."""
+    subject = series_of_values(stepped(size=0.2), "read develop")
+    twin = series_of_values(noisy(60, seed=2), "read frozen", control=True)
+    stranger = series_of_values(stepped(size=0.2, seed=5), "write frozen", control=True)
+    assert Cause.SUBJECT is trend_of(subject, twin, stranger).series[0].changes[0].cause
+    assert Cause.ENVIRONMENT is trend_of(subject, stranger).series[0].changes[0].cause
+
+
+def test_a_twin_that_was_not_measured_there_leaves_it_to_the_others():
+    subject = series_of_values(stepped(size=0.2), "read develop")
+    twin = series_of_values(noisy(60, seed=2), "read frozen", control=True)
+    twin = replace(twin, points=twin.points[:20])
+    stranger = series_of_values(stepped(size=0.2, seed=5), "write frozen", control=True)
+    assert Cause.ENVIRONMENT is trend_of(subject, twin, stranger).series[0].changes[0].cause
+
+
+def hdf5(benchmark=""):
+    """Return what the public pair tells: the development branch, its frozen release measured in the same jobs."""
+    subject, control = hdf5_pair(benchmark)
+    return trend_of(subject, control, now_s=subject.points[-1].at_s)
+
+
+def test_a_real_control_that_stood_still_leaves_the_step_to_the_code():
+    trend = hdf5()
+    step = trend.series[0].changes[0]
+    assert (13, ChangeKind.STEP, Cause.SUBJECT, True) == (step.index, step.kind, step.cause, step.fails)
+    assert () == trend.series[1].changes
+    assert Status.FAIL is trend.status
+
+
+def test_a_real_control_that_moved_with_it_leaves_the_step_to_the_machine():
+    """All of a hosted runner's steps down by 14 % in March 2026, of the frozen release too."""
+    subject, control = hdf5("cmpd_subset").series
+    steps = [[c for c in one.changes if c.kind is ChangeKind.STEP][-1] for one in (subject, control)]
+    assert [Cause.ENVIRONMENT, Cause.ENVIRONMENT] == [step.cause for step in steps]
+    assert [-0.14, -0.14] == [pytest.approx(step.effect_ratio, abs=0.02) for step in steps]
+
+
+def test_of_real_controls_the_other_benchmarks_twin_excuses_nothing():
+    """`cmpd_subset` moved on its machine at the same runs; `efc_no` has a frozen twin that did not."""
+    alone = trend_of(hdf5_pair("efc_no")[0], hdf5_pair("cmpd_subset")[1])
+    assert Cause.ENVIRONMENT in {change.cause for change in alone.series[0].changes}
+    both = trend_of(*hdf5_pair("efc_no"), hdf5_pair("cmpd_subset")[1])
+    assert {Cause.SUBJECT} == {change.cause for change in both.series[0].changes}

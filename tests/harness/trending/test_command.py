@@ -1,6 +1,8 @@
 """`harness trend` as a user calls it: what it prints, what it writes, how it ends."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,6 +140,41 @@ def test_only_what_is_asked_for_is_shown(tmp_path: Path, capsys: pytest.CaptureF
 def test_a_control_fails_nothing(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 4 == trend("--history", worse, "--format", "none", "--control", "*pending*", "--fail-on-regression")
     assert "(control)" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_control_that_fits_nothing_is_said(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped one would leave the machine's doing to the code, and nobody would know."""
+    assert 3 == trend("--history", worse, "--control", "frosen*", "--format", "none", "--fail-on-regression")
+    assert "left out      control 'frosen*': fits no series." in capsys.readouterr().out
+
+
+def test_what_has_no_usable_value_in_any_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no steady series, and must not look like one that was never asked for."""
+    history = open_history(tmp_path / "history")
+    for record in records_of(recent(noisy(12, 0.01))):
+        gone = replace(record.metrics[0], metric="pool_use", quantile=None, value=float("nan"), unit="ratio")
+        history.add(replace(record, metrics=(*record.metrics, gone)))
+    assert 0 == trend("--history", tmp_path / "history", "--format", "none", "--json")
+    left_out = json.loads(capsys.readouterr().out)["left_out"]
+    (name,) = left_out
+    assert name.startswith(f"{record.metrics[0].subject} pool_use")
+    assert "no run has a usable value, the latest: no value" == left_out[name]
+    trend("--history", tmp_path / "history", "--format", "none")
+    assert "pool_use" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_a_reader_that_has_gone_changes_no_exit_code(worse: Path, flags: tuple[str, ...]) -> None:
+    script = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    common = ("trend", "--history", str(worse), "--format", "none", "--fail-on-regression", *flags)
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *common], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert b"" == process.stderr.read()
+        assert 3 == process.wait(timeout=60)
 
 
 def test_dated_folders_and_their_index(worse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def test_changes_warnings_stale_series_and_what_was_left_out_are_told_and_bounde
     text = shown(trend)
     assert "suspected     p95" in text
     assert "two units: ms, s." in text
-    assert "Series 4 is 40 days old." in text
+    assert "series 4 is 40 days old." in text
     assert "series 5" not in text
     assert "2 more stand in trend.json." in text
     assert "left out      a.json: torn." in text.lower()

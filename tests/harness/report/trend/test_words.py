@@ -94,6 +94,24 @@ def test_a_change_says_whose_it_is_and_who_accepted_it() -> None:
     assert change_sentence(wanted, wanted.changes[0]).endswith("suspected only, accepted: sorted now")
 
 
+def test_a_change_of_a_control_is_the_machines() -> None:
+    control = judged(
+        series_of_values([0.010] * 20 + [0.012] * 20, control=True), [(20, "confirmed")], cause=Cause.ENVIRONMENT
+    )
+    assert change_sentence(control, control.changes[0]).endswith("a control, so it is the machine, not the code")
+
+
+def test_a_change_between_runs_of_one_commit_names_it_once() -> None:
+    series = series_of_values([0.010] * 20 + [0.012] * 20)
+    same = replace(series, points=tuple(replace(point, commit="3fa9c1d0") for point in series.points))
+    one = judged(same, [(20, "confirmed")])
+    where = "between 2026-08-19 03:00 and 2026-08-22 03:00, both of 3fa9c1d"
+    assert where in change_sentence(one, one.changes[0])
+    dirty = replace(same, points=tuple(replace(point, dirty=True) for point in same.points))
+    one = judged(dirty, [(20, "confirmed")])
+    assert "after 3fa9c1d+ and up to 3fa9c1d+" in change_sentence(one, one.changes[0])
+
+
 def test_a_change_from_nothing_has_no_ratio() -> None:
     one = judged(series_of_values([0.0] * 20 + [0.012] * 20), [(20, "confirmed")])
     assert "0 ms to 12.0 ms" == effect_text(one.changes[0], "s")
