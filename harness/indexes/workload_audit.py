@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.indexes.advice import candidates, has_condition, index_name
 from harness.indexes.audit import remedy_for
-from harness.indexes.catalog import PENDING_INDEX, IndexDefinition, TableFacts
+from harness.indexes.catalog import PENDING_INDEX, SPECIFIED_INDEXES, IndexDefinition, TableFacts
 from harness.indexes.database import CannotExplainError, Database
 from harness.indexes.hot import judge_serving
 from harness.indexes.plan import Plan, PlanKind
@@ -215,7 +215,7 @@ class _Pass:
         guesses = candidates(statement.text, facts.name, facts.columns, aliases(statement.text))
         involved = tuple(table for table in self.tables if any(node.table == table for node in plan.nodes()))
         for columns in guesses:
-            name = index_name(facts.name, columns)
+            name = self._name(facts.name, columns)
             create = f"CREATE INDEX {name} ON {facts.name} ({', '.join(columns)})"
             try:
                 before, after = copy.plans(statement.text, involved, create, name)
@@ -226,6 +226,12 @@ class _Pass:
                 made = Proposal(statement=create, plan=after.one_line(), cost_ratio=ratio, tried_on=copy.described)
                 return made, None
         return None, "no index that was tried serves it better" if guesses else "no index comes to mind"
+
+    def _name(self, table: str, columns: tuple[str, ...]) -> str:
+        """Return a proposed index's name: the specification's where it names one like it that is missing."""
+        specified = (one.name for one in SPECIFIED_INDEXES if (one.table, one.columns) == (table, columns))
+        taken = {one.name for one in self.definitions}
+        return next((name for name in specified if self.master and name not in taken), index_name(table, columns))
 
 
 def _is_short(text: str, scan: Plan) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.indexes import trial, workload
+from harness.indexes.catalog import PENDING_INDEX
 from harness.indexes.command import add_indexes_arguments, run_indexes
 from harness.indexes.opening import open_database
 from harness.indexes.records import Audit, CapturedStatement, Weight, Workload
@@ -432,6 +433,9 @@ def test_captured_pending_query_that_is_not_served(engine: Engine) -> None:
     (serving,) = made.servings
     assert (COMPOSITE, False, f"there is no index {COMPOSITE}") == (serving.index, serving.served, serving.note)
     assert [COMPOSITE] == [one.name for one in made.indexes if one.weight is Weight.FAULT]
+    # One cure under one name, whichever finding is read.
+    proposed = {one.proposal.statement for one in made.statements if one.proposal is not None}
+    assert proposed <= {PENDING_INDEX.create_statement}
     assert f"  NOT SERVED  {COMPOSITE}" in render_text(made)
 
 
