@@ -214,13 +214,24 @@ def draw(
     from harness.report.files import write_report  # noqa: PLC0415
 
     try:
-        band = response_band(conclusion)
         write_report(
-            conclusion.result, conclusion.columns, conclusion.ticks, directory, band=band, context=context
+            conclusion.result,
+            conclusion.columns,
+            conclusion.ticks,
+            directory,
+            band=response_band(conclusion),
+            context=context,
+            keep_alive=_keep_alive(conclusion),
         )
     except HarnessError as fault:
         return fault
     return None
+
+
+def _keep_alive(conclusion: Conclusion) -> str | None:
+    summary = conclusion.result.summary
+    measured = conclusion.columns.window(summary.window_start_s, summary.window_end_s)
+    return keep_alive_note(measured, interval_s=conclusion.result.run.scenario.interval_s)
 
 
 def response_band(conclusion: Conclusion) -> QuantileBand | None:

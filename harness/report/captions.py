@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.model import GeneratorTick, Quantiles, Result, Summary
+from harness.model import Quantiles, Result, Summary
 from harness.report.context import QuantileBand
 from harness.report.words import counted, index_text, names, plain, trimmed_duration
 from harness.units import format_count, format_duration, format_number, format_ratio
@@ -150,16 +150,6 @@ def breakdown(parts: Sequence[tuple[str, float | None]], source: str) -> str:
     return (
         f"At p95 the largest part was {name}, {format_duration(value)}; {source}."
         " Quantiles of parts do not add up to the quantile of the whole."
-    )
-
-
-def generator(ticks: Sequence[GeneratorTick]) -> str:
-    """Caption of the generator's health."""
-    cpu = [tick.cpu_ratio for tick in ticks]
-    lag = max(tick.loop_lag_s for tick in ticks)
-    return (
-        f"The load generator used {format_number(sum(cpu) / len(cpu))} cores on average and"
-        f" {format_number(max(cpu))} at most; its loop woke at most {format_duration(lag)} late."
     )
 
 

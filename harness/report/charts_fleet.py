@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from harness.columns import Bools, Columns, Floats, Ints
-from harness.model import GeneratorTick
 from harness.report.captions import ResponseLimit
 from harness.report.charts_style import (
     BLUE,
@@ -83,7 +82,12 @@ def _width_text(edges: Floats) -> str:
 
 @styled
 def draw_rates(
-    columns: Columns, *, intended_per_s: float, interval_s: float, warmup_s: float, end_s: float
+    columns: Columns,
+    *,
+    intended_per_s: float,
+    interval_s: float,
+    time: TimeAxis,
+    steps: tuple[Floats, Floats] | None = None,
 ) -> Figure:
     """
     Draw polls per second over time: intended by the schedule, offered (sent), achieved (answered without error).
@@ -92,15 +96,17 @@ def draw_rates(
         columns: the whole run.
         intended_per_s: the schedule's mean rate, agents / interval, drawn as a line.
         interval_s: polling interval of each agent [s].
-        warmup_s: length of the part that is not judged [s].
-        end_s: end of the run [s].
+        time: the run's.
+        steps: edges [s] and the schedule's mean rate between them, where agents come and go; None where it is
+            `intended_per_s` always.
     """
-    figure = new_figure("Polls per second", 3.2)
-    axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.36)
-    time = TimeAxis(end_s)
-    edges = bin_edges(end_s, len(columns) / end_s, interval_s)
+    # Warm-up and outage together take a second line of the legend.
+    more_in = 0.2 if time.away_s is not None else 0.0
+    figure = new_figure("Polls per second", 3.2 + more_in)
+    axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.36 + more_in)
+    edges = bin_edges(time.end_s, len(columns) / time.end_s, interval_s)
     series: tuple[tuple[str, Floats, dict[str, Any]], ...] = (
-        ("intended", columns.intended_start_s, {"color": GRID, "fill": True}),
+        ("intended", _scheduled(columns), {"color": GRID, "fill": True}),
         ("offered (sent)", columns.start_s, {"color": BLUE, "lw": 2.4, "baseline": None}),
         (
             "achieved (no error)",
@@ -113,21 +119,29 @@ def draw_rates(
         counts = np.histogram(t_s, edges)[0] / np.diff(edges)
         highest = max(highest, float(counts.max(initial=0.0)))
         axes.stairs(counts, time.of(edges), label=label, gid=label.split()[0], **look)
-    axes.axhline(
-        intended_per_s, color=VERMILLION, lw=1.0, ls=(0, (1, 1.5)), label="schedule's mean", gid="schedule"
-    )
+    look = {"color": VERMILLION, "lw": 1.0, "ls": (0, (1, 1.5)), "label": "schedule's mean", "gid": "schedule"}
+    if steps is None:
+        axes.axhline(intended_per_s, **look)
+    else:
+        axes.stairs(steps[1], time.of(steps[0]), baseline=None, **look)
     _rate_scale(axes, highest, intended_per_s)
     axes.set_ylabel(f"Polls per second [1/s]\nin bins of {_width_text(edges)}")
-    time.dress(axes, warmup_s=warmup_s)
+    time.dress(axes)
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(-0.01, 1.0),
-        ncols=5,
+        ncols=5 if time.away_s is None else 3,
         handlelength=2.2,
         borderaxespad=0.2,
         columnspacing=1.2,
     )
     return figure
+
+
+def _scheduled(columns: Columns) -> Floats:
+    """Return what the schedule wanted [s]: missed polls too, and no retry."""
+    sent = columns.intended_start_s if columns.extra is None else columns.intended_start_s[~columns.extra]
+    return sent if columns.missed is None else np.concatenate((sent, columns.missed.intended_start_s))
 
 
 def _rate_scale(axes: Axes, highest: float, intended_per_s: float) -> None:
@@ -149,22 +163,20 @@ def _rate_scale(axes: Axes, highest: float, intended_per_s: float) -> None:
 
 
 @styled
-def draw_errors(columns: Columns, *, interval_s: float, warmup_s: float, end_s: float) -> Figure:
+def draw_errors(columns: Columns, *, interval_s: float, time: TimeAxis) -> Figure:
     """
     Draw failed polls over time as bars, stacked by kind, the commonest kind at the bottom.
 
     Args:
         columns: the whole run, with at least one failed poll.
         interval_s: polling interval of each agent [s].
-        warmup_s: length of the part that is not judged [s].
-        end_s: end of the run [s].
+        time: the run's.
     """
     kinds = _kinds(columns)
-    legend_rows = -(-(len(kinds) + (warmup_s > 0)) // 4)
+    legend_rows = -(-(len(kinds) + (time.warmup_s > 0) + (time.away_s is not None)) // 4)
     figure = new_figure("Errors by kind", 2.8 + 0.2 * legend_rows)
     axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.16 + 0.2 * legend_rows)
-    time = TimeAxis(end_s)
-    edges = bin_edges(end_s, len(columns) / end_s, interval_s, most=60)
+    edges = bin_edges(time.end_s, len(columns) / time.end_s, interval_s, most=60)
     base = np.zeros(len(edges) - 1)
     looks = zip(_KIND_COLOURS, _KIND_HATCHES, strict=True)
     for (label, mask), (colour, hatch) in zip(kinds, looks, strict=False):
@@ -183,7 +195,7 @@ def draw_errors(columns: Columns, *, interval_s: float, warmup_s: float, end_s: 
             label=label,
         )
         base = base + counts
-    time.dress(axes, warmup_s=warmup_s)
+    time.dress(axes)
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_ylim(0, max(1.0, float(base.max())) * 1.08)
     axes.set_ylabel(f"Failed polls [count]\nper {_width_text(edges)}")
@@ -199,9 +211,7 @@ def draw_errors(columns: Columns, *, interval_s: float, warmup_s: float, end_s: 
 
 
 @styled
-def draw_agents(
-    columns: Columns, limits: Sequence[ResponseLimit], *, interval_s: float, warmup_s: float, end_s: float
-) -> Figure:
+def draw_agents(columns: Columns, limits: Sequence[ResponseLimit], *, interval_s: float, time: TimeAxis) -> Figure:
     """
     Draw each agent's polls on a row of its own, at the instants they were sent, with a line to their end.
 
@@ -212,8 +222,7 @@ def draw_agents(
         columns: the whole run, with at least one poll.
         limits: boundaries of the classes; without any, answered polls are one class.
         interval_s: polling interval of each agent [s].
-        warmup_s: length of the part that is not judged [s].
-        end_s: end of the run [s].
+        time: the run's.
     """
     rows, order = _rows(columns, interval_s)
     named = len(order) <= _NAMED_AGENTS
@@ -221,8 +230,7 @@ def draw_agents(
     figure = new_figure("Each agent's polls", height_in)
     classes = _classes(columns, limits)
     axes = panel(figure, 1.7 if named else _LEFT_IN, 0.55, _RIGHT_IN, 0.36 if len(classes) < 3 else 0.58)
-    time = TimeAxis(end_s)
-    time.dress(axes, warmup_s=warmup_s)
+    time.dress(axes)
     # Marks together cover at most about half of the plot [pt²], so that one failed poll in fifty looks like one.
     size = min(max(70_000 / len(columns), 0.6), 22.0)
     _poll_lines(axes, columns, rows, time)
@@ -254,37 +262,6 @@ def draw_agents(
     for handle in legend.legend_handles:
         if handle is not None and hasattr(handle, "set_sizes"):
             handle.set_sizes([30.0])
-    return figure
-
-
-@styled
-def draw_generator(ticks: Sequence[GeneratorTick], *, warmup_s: float, end_s: float) -> Figure:
-    """
-    Draw the load generator's own CPU use and how late its loop woke.
-
-    Args:
-        ticks: in order of time, at least one.
-        warmup_s: length of the part that is not judged [s].
-        end_s: end of the run [s].
-    """
-    figure = new_figure("Health of the load generator", 2.7)
-    upper = panel(figure, _LEFT_IN, 1.62, _RIGHT_IN, 0.1)
-    lower = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 1.25)
-    t_s = np.array([tick.t_s for tick in ticks])
-    time = TimeAxis(max(end_s, float(t_s.max())))
-    lag_s = np.array([tick.loop_lag_s for tick in ticks])
-    unit_s, unit = (1.0, "s") if lag_s.max() >= 1 else (1e-3, "ms")
-    marker = "o" if len(ticks) < 3 else None
-    for axes, values, label, colour in (
-        (upper, np.array([tick.cpu_ratio for tick in ticks]), "CPU\n[cores]", BLUE),
-        (lower, lag_s / unit_s, f"Loop lag\n[{unit}]", PURPLE),
-    ):
-        axes.plot(time.of(t_s), values, color=colour, lw=1.6, marker=marker)
-        axes.set_ylim(0, max(float(values.max()) * 1.15, 0.1))
-        axes.set_ylabel(label)
-        axes.yaxis.set_major_locator(MaxNLocator(4))
-        time.dress(axes, warmup_s=warmup_s, label=axes is lower)
-    upper.tick_params(labelbottom=False)
     return figure
 
 
@@ -374,6 +351,3 @@ def _agent_axis(axes: Axes, columns: Columns, order: Ints, *, named: bool) -> No
     axes.tick_params(axis="y", labelsize=size_pt, length=2)
     axes.set_ylabel("Agent, by its place in the interval" if count > 20 else "Agent")
     axes.hlines(range(count), *axes.get_xlim(), color=GRID, lw=0.5, zorder=0.5)
-
-
-_ = INK

@@ -128,14 +128,18 @@ def panel(figure: Figure, left_in: float, bottom_in: float, right_in: float, top
 
 class TimeAxis:
     """
-    Time along x, in the unit that fits the run's length.
+    Time along x, in the unit that fits the run's length, with the parts of the run that are not like the rest.
 
     Args:
         end_s: last instant shown [s since the run's origin].
+        warmup_s: length of the part that is sent but not judged [s].
+        away_s: from when to when the target was away on purpose [s since the run's origin]; None for never.
     """
 
-    def __init__(self, end_s: float) -> None:
+    def __init__(self, end_s: float, *, warmup_s: float = 0.0, away_s: tuple[float, float] | None = None) -> None:
         self.end_s = max(end_s, 1e-3)
+        self.warmup_s = warmup_s
+        self.away_s = away_s
         self.unit_s, self.unit = next(
             ((size, name) for size, name in ((3600.0, "h"), (60.0, "min")) if end_s > 3 * size), (1.0, "s")
         )
@@ -144,17 +148,69 @@ class TimeAxis:
         """Convert instants [s] to the axis."""
         return t_s / self.unit_s
 
-    def dress(self, axes: Axes, *, warmup_s: float, label: bool = True) -> None:
-        """Set limits, ticks and label, and shade the warm-up; a legend made afterwards names it."""
+    def dress(self, axes: Axes, *, label: bool = True, named: bool = False) -> None:
+        """
+        Set limits, ticks and label, and shade warm-up and outage; a legend made afterwards names them.
+
+        Args:
+            axes: whose x axis.
+            label: whether it is the lowest of a stack, and has ticks and label.
+            named: whether the shades are named in the plot, for one without a legend.
+        """
         end = self.end_s / self.unit_s
         axes.set_xlim(-0.012 * end, 1.012 * end)
         axes.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 2, 3, 5, 6, 10]))
         if label:
             axes.set_xlabel(f"Time since the run's start [{self.unit}]")
-        if warmup_s > 0:
-            last = min(warmup_s / self.unit_s, 1.012 * end)
-            gid = "warmup" if label else "warmup-above"  # ids are unique in a page
-            axes.axvspan(-0.012 * end, last, color=SHADE, lw=0, zorder=0, gid=gid, label="warm-up")
+        else:
+            axes.tick_params(labelbottom=False)
+        # Ids are unique in a page.
+        above = "" if label else f"-{len(axes.figure.axes)}"
+        if self.warmup_s > 0:
+            last = min(self.warmup_s / self.unit_s, 1.012 * end)
+            axes.axvspan(-0.012 * end, last, color=SHADE, lw=0, zorder=0, gid=f"warmup{above}", label="warm-up")
+        if self.away_s is not None:
+            first, last = (instant / self.unit_s for instant in self.away_s)
+            look: dict[str, Any] = {"color": VERMILLION, "alpha": 0.16, "lw": 0, "zorder": 0.1}
+            axes.axvspan(first, last, gid=f"away{above}", label="target away", **look)
+        if named:
+            self._name(axes, end)
+
+    def _name(self, axes: Axes, end: float) -> None:
+        """Write the names of the shades at their lower edge, those that have room."""
+        place: dict[str, Any] = {"xycoords": ("data", "axes points"), "color": MUTED, "fontsize": 9}
+        free = 0.0
+        if self.warmup_s > 0.11 * self.end_s:
+            axes.annotate("warm-up", (0, 4), **place)
+            free = 0.11 * end
+        if self.away_s is not None:
+            middle = sum(self.away_s) / 2 / self.unit_s
+            middle = min(middle, 0.92 * end)
+            if middle - 0.075 * end > free:
+                axes.annotate("target away", (middle, 4), ha="center", **place)
+
+
+def stack(
+    title: str, heights_in: Sequence[float], *, left_in: float, right_in: float, top_in: float = 0.1
+) -> tuple[Figure, list[Axes]]:
+    """
+    Return a figure with panels one above the other over a common time axis, the topmost first.
+
+    Args:
+        title: of the figure.
+        heights_in: height of each panel.
+        left_in: margin, which holds the labels.
+        right_in: margin.
+        top_in: room above the first panel, for a legend.
+    """
+    gap_in, bottom_in = 0.15, 0.55
+    height_in = sum(heights_in) + gap_in * (len(heights_in) - 1) + bottom_in + top_in
+    figure = new_figure(title, height_in)
+    panels, above_in = [], top_in
+    for panel_in in heights_in:
+        panels.append(panel(figure, left_in, height_in - above_in - panel_in, right_in, above_in))
+        above_in += panel_in + gap_in
+    return figure, panels
 
 
 def duration_axis(
@@ -297,6 +353,25 @@ def label_text(text: str, *, widest_in: float, size_pt: float) -> str:
             return kept
         kept = f"{kept[:-2].rstrip()}…" if len(kept) > 2 else ""
     return kept
+
+
+def route_label(text: str, *, widest_in: float, size_pt: float) -> str:
+    """
+    Return a label that may be a route, ``GET /api/…``: where it is too long its first folders go, not its end.
+
+    Args:
+        text: from anywhere.
+        widest_in: room for it [inches].
+        size_pt: size it is drawn at [pt].
+    """
+    full = drawable(plain(text, longest=200))
+    method, _, path = full.partition(" /")
+    folders = path.split("/")
+    for dropped in range(len(folders)):
+        shorter = full if not dropped else f"{method} …/{'/'.join(folders[dropped:])}"
+        if label_text(shorter, widest_in=widest_in, size_pt=size_pt) == shorter:
+            return shorter
+    return label_text(full, widest_in=widest_in, size_pt=size_pt)
 
 
 def drawable(text: str) -> str:

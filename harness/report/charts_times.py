@@ -1,7 +1,6 @@
 """Plots of durations: response time over time, its distribution, and where the time went."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from harness.report.charts_style import (
     BLUE,
     GRID,
     INK,
-    MUTED,
     ORANGE,
     PURPLE,
     RASTER_ABOVE,
@@ -30,10 +28,12 @@ from harness.report.charts_style import (
     new_figure,
     panel,
     right_labels,
+    route_label,
     styled,
     thin,
 )
 from harness.report.context import QuantileBand
+from harness.report.parts import Part
 from harness.report.words import trimmed_duration
 from harness.units import format_duration, format_ratio
 
@@ -43,9 +43,7 @@ QUANTILE_MARKS = ((0.5, "p50", "o", SKY), (0.95, "p95", "s", ORANGE), (0.99, "p9
 
 
 @styled
-def draw_response_times(
-    columns: Columns, limits: Sequence[ResponseLimit], *, warmup_s: float, end_s: float
-) -> Figure:
+def draw_response_times(columns: Columns, limits: Sequence[ResponseLimit], *, time: TimeAxis) -> Figure:
     """
     Draw the response time of every poll over its intended start.
 
@@ -54,20 +52,16 @@ def draw_response_times(
     Args:
         columns: the whole run.
         limits: drawn as lines and labelled.
-        warmup_s: length of the part that is not judged [s].
-        end_s: end of the run [s].
+        time: the run's.
     """
     some_failed = not bool(columns.ok.all())
     figure = new_figure("Response time over time", 3.5)
     axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.42 if some_failed else 0.1)
-    time = TimeAxis(end_s)
     x, y = time.of(columns.intended_start_s[columns.ok]), np.maximum(columns.response_time_s[columns.ok], 1e-6)
     marks = [limit.limit_s for limit in limits]
     low, high = _range(y, marks)
     logarithmic = duration_axis(axes, low, high, "Response time", room_in=(0.28, 0.12))
-    time.dress(axes, warmup_s=warmup_s)
-    if warmup_s > 0.08 * end_s:
-        axes.annotate("warm-up", (0, 4), xycoords=("data", "axes points"), color=MUTED, fontsize=9)
+    time.dress(axes, named=True)
     kept, counts = thin(x, np.log(y) if logarithmic else y) if len(x) else (np.arange(0), np.arange(0))
     size = 16.0 if len(x) < 600 else 9.0 if len(x) < 6000 else 4.0
     axes.scatter(
@@ -187,34 +181,18 @@ def _draw_band(axes: Axes, band: QuantileBand, edge: float) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """
-    One part of the time of a poll.
-
-    Args:
-        name: what it is.
-        p50: [s]; None when unknown.
-        p95: likewise.
-        p99: likewise.
-    """
-
-    name: str
-    p50: float | None
-    p95: float | None
-    p99: float | None
-
-
 @styled
-def draw_breakdown(parts: Sequence[Part]) -> Figure:
+def draw_breakdown(parts: Sequence[Part], *, title: str = "Time of each part") -> Figure:
     """
-    Draw p50, p95 and p99 of each part of a poll side by side, one row a part, with the figures written beside.
+    Draw p50, p95 and p99 of several durations side by side, one row each, with the figures written beside.
 
     Args:
-        parts: in the order a poll meets them; at least one value known.
+        parts: from the top down, such as the parts of a poll in the order it meets them; at least one value known.
+        title: of the figure.
     """
-    figure = new_figure("Where the time went", 0.95 + 0.4 * len(parts))
-    left_in, right_in = 2.15, 2.45
+    figure = new_figure(title, 0.95 + 0.4 * len(parts))
+    left_in, right_in = 2.15 if max(len(part.name) for part in parts) < 30 else 3.1, 2.45
+    labels = [route_label(part.name, widest_in=left_in - 0.2, size_pt=10) for part in parts]
     axes = panel(figure, left_in, 0.5, right_in, 0.3)
     values = [v for part in parts for v in (part.p50, part.p95, part.p99) if v is not None]
     positive = [v for v in values if 1e-6 < v < np.inf] or [1e-3]
@@ -223,7 +201,7 @@ def draw_breakdown(parts: Sequence[Part]) -> Figure:
     axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.yaxis.set_major_locator(FixedLocator(list(range(len(parts)))))
     axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda _, i: parts[i].name if i is not None and i < len(parts) else "")
+        FuncFormatter(lambda _, i: labels[i] if i is not None and i < len(labels) else "")
     )
     axes.tick_params(axis="y", length=0, pad=9)
     axes.grid(visible=False, axis="y")

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from harness.columns import Columns
 from harness.history_model import Comparison
-from harness.model import Finding, IndexEvidence, Quantiles, Result, ServerFigures, Summary
+from harness.model import Finding, IndexEvidence, Result, ServerFigures, Summary
 from harness.report.assets import environment
 from harness.report.charts import Plot
+from harness.report.comparisons import figure_name
 from harness.report.context import RunContext
-from harness.report.trend.words import interval_clause, metric_text, quantile_text, signed_ratio, value_of
+from harness.report.tables import connection_rows, quantile_cells, route_rows, split_rows, wave_rows
+from harness.report.traces import Traces
+from harness.report.trend.words import interval_clause, signed_ratio, value_of
 from harness.report.words import (
     NONE,
     command_line,
@@ -25,11 +29,13 @@ from harness.report.words import (
     interval_text,
     limit_text,
     n_text,
+    names,
     plain,
     scenario_text,
     sentence,
     server_window_text,
     state_sentence,
+    stop_sentence,
     target_text,
     trimmed_duration,
     value_text,
@@ -39,7 +45,14 @@ from harness.units import format_count, format_duration, format_number, format_r
 from monitoring.histogram import Histogram
 
 
-def render_html(result: Result, plots: Sequence[Plot], context: RunContext | None = None) -> str:
+def render_html(
+    result: Result,
+    plots: Sequence[Plot],
+    context: RunContext | None = None,
+    *,
+    columns: Columns | None = None,
+    traces: Traces | None = None,
+) -> str:
     """
     Return the page.
 
@@ -47,8 +60,11 @@ def render_html(result: Result, plots: Sequence[Plot], context: RunContext | Non
         result: the finished run.
         plots: in the order of the page; one without an SVG shows its caption alone.
         context: the runs before this one; None without any.
+        columns: its samples, for the tables of the quantiles' parts and of connections; None to leave these out.
+        traces: what the run's folder holds besides; None for nothing.
     """
     verdict = result.verdict
+    seen = None if columns is None else columns.window(result.summary.window_start_s, result.summary.window_end_s)
     return (
         environment()
         .get_template("report.html.j2")
@@ -63,6 +79,13 @@ def render_html(result: Result, plots: Sequence[Plot], context: RunContext | Non
             findings=[_finding_row(finding) for finding in verdict.findings],
             not_judged=[(plain(name), plain(why)) for name, why in verdict.coverage.not_judged.items()],
             warnings=[sentence(warning) for warning in result.warnings],
+            stopped=stop_sentence(result.run),
+            gates_from=None if result.gates_from is None else plain(result.gates_from),
+            ungated=names(plain(route) for route in verdict.coverage.ungated),
+            splits=[] if seen is None else split_rows(seen, result.summary),
+            routes=route_rows(result),
+            connections=connection_rows(result, seen, traces),
+            waves=wave_rows(result, traces),
             times=_times(result.summary),
             window=_window(result.summary),
             counts=_counts(result.summary),
@@ -164,7 +187,7 @@ def _comparison_row(compared: Comparison) -> _ComparisonRow:
     unit, expected = compared.unit, compared.expected
     known = expected is not None and expected.low is not None and expected.high is not None
     return _ComparisonRow(
-        figure=f"{metric_text(compared.metric)} {quantile_text(compared.quantile or 0.0)}".strip(),
+        figure=figure_name(compared),
         baseline=f"{value_of(compared.baseline, unit)} ({counted(compared.baseline_n, 'run')})",
         expected=f"{value_of(expected.low, unit)} to {value_of(expected.high, unit)}"
         if known and expected
@@ -181,20 +204,13 @@ def _comparison_row(compared: Comparison) -> _ComparisonRow:
 
 def _times(summary: Summary) -> list[tuple[str, str, list[str]]]:
     return [
-        (name, meaning, _quantile_cells(times))
+        (name, meaning, quantile_cells(times))
         for name, meaning, times in (
             ("Response time", "end − intended start; a failed poll counts as endless", summary.response_time),
             ("Service time", "end − start, of the polls that were answered", summary.service_time),
             ("Start lag", "start − intended start", summary.start_lag),
         )
     ]
-
-
-def _quantile_cells(times: Quantiles) -> list[str]:
-    if times.n == 0:
-        return ["0", *[NONE] * 5]
-    values = (times.mean, times.p50, times.p95, times.p99, times.max)
-    return [format_count(times.n), *map(format_duration, values)]
 
 
 def _window(summary: Summary) -> str:

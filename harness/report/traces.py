@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 
 from harness.columns import Floats
-from harness.model import Pickup, Quantiles, Run, TargetKind, TargetTick
+from harness.model import Pickup, Quantiles, Result, Run, TargetKind, TargetTick
+from harness.report.parts import quantiles3
 from harness.rundir import RunDirectory, decode, read_header, read_pickups, read_target_ticks
 from harness.shape import Shape, shape_of
-from monitoring.histogram import nearest_rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,35 +164,47 @@ class Wave:
         number: from 1 on; 0 for all waves together.
         from_s: when the first was ordered [s since the run's origin].
         orders: how many.
+        late: how many of them so shortly before the end that a punctual agent may not have come by.
         created_s: when each was ordered that was fetched.
         times_s: its time to pickup, in the same order.
         lost_s: when each was ordered that nobody fetched.
-        quantiles: of the times, those that nobody fetched infinite.
+        judged_s: times to pickup without those ordered late, ascending; infinite for one that nobody fetched.
+        quantiles: of these.
     """
 
     number: int
     from_s: float
     orders: int
+    late: int
     created_s: Floats
     times_s: Floats
     lost_s: Floats
+    judged_s: Floats
     quantiles: Quantiles
 
 
-def waves_of(pickups: Sequence[Pickup], parameters: Mapping[str, float | str]) -> tuple[Wave, ...]:
+def latest_order_s(result: Result) -> float:
+    """Return until when an order is early enough for a punctual agent to come by before the measured part ends."""
+    return result.summary.window_end_s - result.run.scenario.interval_s
+
+
+def waves_of(
+    pickups: Sequence[Pickup], parameters: Mapping[str, float | str], *, until_s: float
+) -> tuple[Wave, ...]:
     """
     Sort pickups into the waves they were ordered in.
 
     Args:
         pickups: in any order.
         parameters: the scenario's; without ``wave_at_s`` and ``wave_every_s`` all are one wave.
+        until_s: what was ordered later is late [s since the run's origin].
     """
     at_s, every_s = (_number(parameters, name) for name in ("wave_at_s", "wave_every_s"))
     groups: dict[int, list[Pickup]] = {}
     for pickup in pickups:
         number = int((pickup.created_s - at_s) // every_s) + 1 if every_s > 0 else 1
         groups.setdefault(max(number, 1), []).append(pickup)
-    return tuple(_wave(number, groups[number]) for number in sorted(groups))
+    return tuple(_wave(number, groups[number], until_s) for number in sorted(groups))
 
 
 def _number(parameters: Mapping[str, float | str], name: str) -> float:
@@ -200,30 +212,35 @@ def _number(parameters: Mapping[str, float | str], name: str) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def all_waves(pickups: Sequence[Pickup]) -> Wave:
-    """Return all pickups as one."""
-    return _wave(0, pickups)
+def all_waves(pickups: Sequence[Pickup], *, until_s: float) -> Wave:
+    """Return all pickups as one; see `waves_of`."""
+    return _wave(0, pickups, until_s)
 
 
-def _wave(number: int, pickups: Sequence[Pickup]) -> Wave:
-    told = [(one.created_s, one.time_to_pickup_s) for one in sorted(pickups, key=lambda one: one.created_s)]
-    times = [(created_s, time_s) for created_s, time_s in told if time_s is not None]
-    ordered = np.sort([np.inf if time_s is None else time_s for _, time_s in told])
-    n, fetched = len(ordered), np.array([time_s for _, time_s in times], dtype=np.float64)
-    p50, p95, p99 = (float(ordered[nearest_rank(q, n) - 1]) if n else None for q in (0.5, 0.95, 0.99))
+def _wave(number: int, pickups: Sequence[Pickup], until_s: float) -> Wave:
+    created_s = np.array([one.created_s for one in pickups], dtype=np.float64)
+    times_s = np.array(
+        [np.inf if one.time_to_pickup_s is None else one.time_to_pickup_s for one in pickups], dtype=np.float64
+    )
+    fetched, late = np.isfinite(times_s), created_s > until_s
+    judged_s = np.sort(times_s[~late])
+    p50, p95, p99 = quantiles3(judged_s) if len(judged_s) else (None, None, None)
+    finite = judged_s[np.isfinite(judged_s)]
     return Wave(
         number=number,
-        from_s=told[0][0] if told else 0.0,
-        orders=n,
-        created_s=np.array([created_s for created_s, _ in times], dtype=np.float64),
-        times_s=fetched,
-        lost_s=np.array([created_s for created_s, time_s in told if time_s is None], dtype=np.float64),
+        from_s=float(created_s.min(initial=np.inf)) if len(created_s) else 0.0,
+        orders=len(pickups),
+        late=int(late.sum()),
+        created_s=created_s[fetched],
+        times_s=times_s[fetched],
+        lost_s=created_s[~fetched],
+        judged_s=judged_s,
         quantiles=Quantiles(
-            n=n,
-            mean=float(fetched.mean()) if len(fetched) else None,
+            n=len(judged_s),
+            mean=float(finite.mean()) if len(finite) else None,
             p50=p50,
             p95=p95,
             p99=p99,
-            max=float(ordered[-1]) if n else None,
+            max=float(judged_s[-1]) if len(judged_s) else None,
         ),
     )

@@ -186,6 +186,16 @@ def state_sentence(run: Run) -> str | None:
     return None if how is None else f"{how}: it is judged on what was measured."
 
 
+def stop_sentence(run: Run) -> str | None:
+    """Say why the gates ended a run before its time; None when they did not."""
+    stop = run.stop
+    if stop is None:
+        return None
+    what = "surely failed" if stop.status is Status.FAIL else "were settled"
+    at = trimmed_duration(round(stop.judged_until_s, 1))
+    return f"The run was ended after {at} of {trimmed_duration(run.scenario.run_time_s)}, because gates {what}."
+
+
 def verdict_sentence(result: Result) -> str:
     """Say in one or two sentences why the verdict is what it is."""
     verdict = result.verdict

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from harness.model import GeneratorTick
 from harness.report import captions
 from harness.report.captions import ResponseLimit, response_limits
 from tests.harness.results import finding, fleet, gate, result_of, verdict_of
@@ -141,14 +140,3 @@ def test_breakdown_names_the_largest_part() -> None:
     shown = captions.breakdown([("database", 0.002), ("pool wait", None), ("handler", 0.001)], "from its headers")
     assert shown.startswith("At p95 the largest part was database, 2.00 ms; from its headers.")
     assert captions.breakdown([("database", None)], "why") == "Nothing is known of the parts; why."
-
-
-def test_generator() -> None:
-    ticks = [
-        GeneratorTick(t_s=t, cpu_ratio=c, loop_lag_s=lag, rss_bytes=1)
-        for t, c, lag in ((1, 0.1, 0), (2, 0.3, 0.02))
-    ]
-    assert (
-        "The load generator used 0.200 cores on average and 0.300 at most; its loop woke at most 20.0 ms late."
-        == captions.generator(ticks)
-    )

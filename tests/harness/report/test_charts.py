@@ -22,10 +22,12 @@ from matplotlib.text import Text
 from harness.columns import Columns
 from harness.model import GeneratorTick, Quantiles
 from harness.report.captions import ResponseLimit, response_limits
-from harness.report.charts import time_parts, write_plots
-from harness.report.charts_fleet import bin_edges, draw_agents, draw_errors, draw_generator, draw_rates
+from harness.report.charts import write_plots
+from harness.report.charts_fleet import bin_edges, draw_agents, draw_errors, draw_rates
+from harness.report.charts_health import draw_generator
 from harness.report.charts_style import TimeAxis, label_text, thin, tick_duration, to_svg
-from harness.report.charts_times import Part, draw_breakdown, draw_distribution, draw_response_times
+from harness.report.charts_times import draw_breakdown, draw_distribution, draw_response_times
+from harness.report.parts import Part, time_parts
 from harness.report.trend.placing import spread
 from tests.harness.results import fleet, result_of, ticks_of
 
@@ -67,18 +69,18 @@ def figures(columns: Columns, *, run_time_s: float = 70.0) -> Iterator[tuple[str
     result = result_of(columns, run_time_s=run_time_s, warmup_s=min(10.0, run_time_s / 2))
     summary = result.summary
     seen = columns.window(summary.window_start_s, summary.window_end_s)
-    span = {"warmup_s": summary.window_start_s, "end_s": run_time_s}
+    time = TimeAxis(run_time_s, warmup_s=summary.window_start_s)
     if len(columns):
-        yield "response", draw_response_times(columns, LIMITS, **span)
-        yield "rates", draw_rates(columns, intended_per_s=len(columns) / run_time_s, interval_s=10.0, **span)
-        yield "agents", draw_agents(columns, LIMITS, interval_s=10.0, **span)
+        yield "response", draw_response_times(columns, LIMITS, time=time)
+        yield "rates", draw_rates(columns, intended_per_s=len(columns) / run_time_s, interval_s=10.0, time=time)
+        yield "agents", draw_agents(columns, LIMITS, interval_s=10.0, time=time)
     if len(seen):
         answered = seen.service_time_s[seen.status > 0]
         yield "distribution", draw_distribution(seen.response_time_s, answered, summary.response_time, LIMITS)
         yield "breakdown", draw_breakdown(time_parts(seen, result.server, summary.service_time)[0])
     if not columns.ok.all():
-        yield "errors", draw_errors(columns, interval_s=10.0, **span)
-    yield "generator", draw_generator(ticks_of(run_time_s), **span)
+        yield "errors", draw_errors(columns, interval_s=10.0, time=time)
+    yield "generator", draw_generator(ticks_of(run_time_s), time=time)
 
 
 def shown_texts(figure: Figure) -> list[Text]:
@@ -138,7 +140,7 @@ def test_every_axis_names_its_unit_or_carries_it_in_its_ticks(shape: str) -> Non
 
 def test_each_poll_is_one_point_and_each_failure_one_cross_at_the_top() -> None:
     columns = fleet(failing_ratio=0.04)
-    figure = draw_response_times(columns, LIMITS, warmup_s=10.0, end_s=70.0)
+    figure = draw_response_times(columns, LIMITS, time=TimeAxis(70.0, warmup_s=10.0))
     polls, failures = by_gid(figure, "polls")[0], by_gid(figure, "failures")[0]
     failed = int((~columns.ok).sum())
     assert 350 - failed == len(polls.get_offsets())  # type: ignore[attr-defined]
@@ -149,18 +151,18 @@ def test_each_poll_is_one_point_and_each_failure_one_cross_at_the_top() -> None:
 
 def test_points_stand_at_intended_start_and_response_time() -> None:
     columns = fleet(agents=3)
-    figure = draw_response_times(columns, LIMITS, warmup_s=10.0, end_s=70.0)
+    figure = draw_response_times(columns, LIMITS, time=TimeAxis(70.0, warmup_s=10.0))
     offsets = by_gid(figure, "polls")[0].get_offsets()  # type: ignore[attr-defined]
     assert np.allclose(columns.intended_start_s, offsets[:, 0])
     assert np.allclose(columns.response_time_s, offsets[:, 1])
 
 
 def test_no_failure_no_lane() -> None:
-    assert 1 == len(draw_response_times(fleet(), LIMITS, warmup_s=10.0, end_s=70.0).axes)
+    assert 1 == len(draw_response_times(fleet(), LIMITS, time=TimeAxis(70.0, warmup_s=10.0)).axes)
 
 
 def test_limits_are_drawn_in_and_labelled_directly() -> None:
-    figure = draw_response_times(fleet(), LIMITS, warmup_s=10.0, end_s=70.0)
+    figure = draw_response_times(fleet(), LIMITS, time=TimeAxis(70.0, warmup_s=10.0))
     for limit in LIMITS:
         line = by_gid(figure, f"limit-{limit.name}")[0]
         assert [limit.limit_s] * 2 == list(line.get_ydata())  # type: ignore[attr-defined]
@@ -174,7 +176,7 @@ def test_limits_close_together_keep_their_labels_apart() -> None:
     close = [
         ResponseLimit(quantile=q, limit_s=s) for q, s in ((0.5, 0.2), (0.9, 0.2), (0.95, 0.201), (0.99, 0.202))
     ]
-    figure = draw_response_times(fleet(), close, warmup_s=0.0, end_s=70.0)
+    figure = draw_response_times(fleet(), close, time=TimeAxis(70.0))
     heights = sorted(text.xyann[1] for text in main_axes(figure).texts if "limit" in text.get_text())  # type: ignore[attr-defined]
     assert all(b - a > 0.04 for a, b in pairwise(heights))
 
@@ -187,7 +189,7 @@ def test_the_axis_is_logarithmic_where_the_range_asks_for_it(
     median_s: float, limits: tuple[ResponseLimit, ...], scale: str
 ) -> None:
     columns = fleet(median_s=median_s, spread=0.1)
-    axes = main_axes(draw_response_times(columns, limits, warmup_s=10.0, end_s=70.0))
+    axes = main_axes(draw_response_times(columns, limits, time=TimeAxis(70.0, warmup_s=10.0)))
     assert scale == axes.get_yscale()
     assert ("(log scale)" in axes.get_ylabel()) == (scale == "log")
 
@@ -196,7 +198,7 @@ def test_the_axis_is_logarithmic_where_the_range_asks_for_it(
     ("end_s", "expected"), [(70.0, "[s]"), (180.0, "[s]"), (600.0, "[min]"), (7200.0, "[min]"), (90_000.0, "[h]")]
 )
 def test_time_is_in_the_unit_that_fits_the_run(end_s: float, expected: str) -> None:
-    figure = draw_rates(fleet(), intended_per_s=5.0, interval_s=10.0, warmup_s=0.0, end_s=end_s)
+    figure = draw_rates(fleet(), intended_per_s=5.0, interval_s=10.0, time=TimeAxis(end_s))
     assert main_axes(figure).get_xlabel().endswith(expected)
     assert TimeAxis(end_s).of(np.array([end_s]))[0] <= 181
 
@@ -206,7 +208,7 @@ def test_the_warm_up_is_shaded_to_its_end_and_absent_without_one(draw: str) -> N
     figure = dict(figures(fleet()))[draw]
     assert math.isclose(10.0, by_gid(figure, "warmup")[0].get_bbox().x1)  # type: ignore[attr-defined]
     columns = fleet()
-    none = draw_response_times(columns, LIMITS, warmup_s=0.0, end_s=70.0)
+    none = draw_response_times(columns, LIMITS, time=TimeAxis(70.0))
     assert [] == by_gid(none, "warmup")
 
 
@@ -248,7 +250,7 @@ def test_the_curve_leaves_the_plot_where_the_failed_share_begins() -> None:
 @pytest.mark.parametrize("end_s", [70.0, 65.0, 67.3])
 def test_rates_count_every_poll_once_whatever_the_bins(end_s: float) -> None:
     columns = fleet(agents=3, run_time_s=end_s, failing_ratio=0.1)
-    figure = draw_rates(columns, intended_per_s=0.3, interval_s=10.0, warmup_s=10.0, end_s=end_s)
+    figure = draw_rates(columns, intended_per_s=0.3, interval_s=10.0, time=TimeAxis(end_s, warmup_s=10.0))
     inside = columns.end_s <= end_s
     for gid, expected in (("intended", len(columns)), ("achieved", int((columns.ok & inside).sum()))):
         values, edges, _ = by_gid(figure, gid)[0].get_data()  # type: ignore[attr-defined]
@@ -256,14 +258,16 @@ def test_rates_count_every_poll_once_whatever_the_bins(end_s: float) -> None:
 
 
 def test_a_burst_after_a_stall_does_not_flatten_the_rest_and_is_told() -> None:
-    figure = draw_rates(fleet(stall=(25.0, 65.0)), intended_per_s=5.0, interval_s=10.0, warmup_s=10.0, end_s=70.0)
+    figure = draw_rates(
+        fleet(stall=(25.0, 65.0)), intended_per_s=5.0, interval_s=10.0, time=TimeAxis(70.0, warmup_s=10.0)
+    )
     assert 30.0 == main_axes(figure).get_ylim()[1]
     assert "cut off here; the highest bin has 205/s" in [text.get_text() for text in main_axes(figure).texts]
 
 
 def test_errors_stack_by_kind_commonest_first_and_the_rest_as_one() -> None:
     columns = fleet(failing_ratio=0.5, error_kinds=tuple(f"http-{500 + i}" for i in range(11)))
-    figure = draw_errors(columns, interval_s=10.0, warmup_s=0.0, end_s=70.0)
+    figure = draw_errors(columns, interval_s=10.0, time=TimeAxis(70.0))
     labels = [text.get_text() for text in main_axes(figure).get_legend().get_texts()]
     counts = [int(label.rpartition(": ")[2]) for label in labels]
     assert 7 == len(labels)
@@ -277,7 +281,7 @@ def test_errors_stack_by_kind_commonest_first_and_the_rest_as_one() -> None:
 
 def test_agents_stand_on_rows_in_the_order_of_their_phase() -> None:
     columns = fleet(agents=5)
-    figure = draw_agents(columns, LIMITS, interval_s=10.0, warmup_s=10.0, end_s=70.0)
+    figure = draw_agents(columns, LIMITS, interval_s=10.0, time=TimeAxis(70.0, warmup_s=10.0))
     FigureCanvasAgg(figure).draw()
     first = {
         columns.agents[a]: s for a, s in zip(columns.agent[::-1], columns.intended_start_s[::-1], strict=True)
@@ -288,7 +292,7 @@ def test_agents_stand_on_rows_in_the_order_of_their_phase() -> None:
 
 def test_polls_are_told_apart_by_the_limits_they_kept_in_colour_and_marker() -> None:
     columns = fleet(stall=(25.0, 65.0), failing_ratio=0.05)
-    figure = draw_agents(columns, LIMITS, interval_s=10.0, warmup_s=0.0, end_s=70.0)
+    figure = draw_agents(columns, LIMITS, interval_s=10.0, time=TimeAxis(70.0))
     labels = [text.get_text() for text in main_axes(figure).get_legend().get_texts()]
     assert ["under 50 ms", "500 ms and more", "failed"] == [
         label.partition(":")[0] for label in labels if not label.startswith(("under 200", "under 500"))
@@ -299,14 +303,14 @@ def test_polls_are_told_apart_by_the_limits_they_kept_in_colour_and_marker() -> 
 
 
 def test_agents_without_limits_are_answered_or_failed() -> None:
-    figure = draw_agents(fleet(failing_ratio=0.1), (), interval_s=10.0, warmup_s=0.0, end_s=70.0)
+    figure = draw_agents(fleet(failing_ratio=0.1), (), interval_s=10.0, time=TimeAxis(70.0))
     labels = [text.get_text().partition(":")[0] for text in main_axes(figure).get_legend().get_texts()]
     assert ["answered", "failed"] == labels
 
 
 def test_a_long_poll_has_a_line_to_its_end() -> None:
     columns = fleet(stall=(25.0, 65.0))
-    figure = draw_agents(columns, LIMITS, interval_s=10.0, warmup_s=0.0, end_s=70.0)
+    figure = draw_agents(columns, LIMITS, interval_s=10.0, time=TimeAxis(70.0))
     segments = by_gid(figure, "waits")[0].get_segments()  # type: ignore[attr-defined]
     assert int((columns.end_s - columns.intended_start_s > 0.28).sum()) == len(segments)
     assert max(segment[:, 0].max() for segment in segments) < 66
@@ -315,7 +319,7 @@ def test_a_long_poll_has_a_line_to_its_end() -> None:
 def test_the_parts_of_a_poll_add_up_to_its_response_time_where_each_is_known() -> None:
     columns = fleet(agents=1, run_time_s=20.0).window(10.0, 20.0)
     parts, source = time_parts(columns, None, result_of(fleet()).summary.service_time)
-    assert ["waiting to be sent", "network and sending", "handler without database", "database", "pool wait"] == [
+    assert ["start lag", "handler without database", "database", "pool wait", "unexplained rest"] == [
         part.name for part in parts
     ]
     assert math.isclose(columns.response_time_s[0], sum(part.p95 for part in parts if part.p95 is not None))
@@ -328,7 +332,7 @@ def test_parts_come_from_the_servers_figures_where_polls_carry_none() -> None:
     result = result_of(columns)
     parts, source = time_parts(blind, result.server, result.summary.service_time)
     assert [
-        "waiting to be sent",
+        "start lag",
         "service time, whole",
         "handler, whole",
         "database, per statement",
@@ -336,14 +340,14 @@ def test_parts_come_from_the_servers_figures_where_polls_carry_none() -> None:
     ] == [part.name for part in parts]
     assert "not poll by poll" in source
     bare, why = time_parts(blind, None, result.summary.service_time)
-    assert ["waiting to be sent", "service time, whole"] == [part.name for part in bare]
+    assert ["start lag", "service time, whole"] == [part.name for part in bare]
     assert "the target told nothing of its own side" == why
 
 
 def test_parts_that_were_not_told_are_not_invented() -> None:
     columns = replace(fleet(), database_s=np.full(350, np.nan), pool_wait_s=np.full(350, np.nan))
     parts, _ = time_parts(columns, None, result_of(fleet()).summary.service_time)
-    assert ["waiting to be sent", "network and sending", "handler, whole"] == [part.name for part in parts]
+    assert ["start lag", "handler, whole", "unexplained rest"] == [part.name for part in parts]
 
 
 def test_parts_tell_how_many_polls_they_rest_on() -> None:
@@ -360,14 +364,14 @@ def test_the_breakdown_writes_the_figures_beside_the_marks_and_unknown_as_a_ques
 
 
 def test_the_breakdown_bears_a_part_without_end() -> None:
-    figure = draw_breakdown((Part(name="waiting to be sent", p50=0.001, p95=math.inf, p99=math.inf),))
+    figure = draw_breakdown((Part(name="start lag", p50=0.001, p95=math.inf, p99=math.inf),))
     FigureCanvasAgg(figure).draw()
     assert "∞" in [text.get_text() for text in main_axes(figure).texts]
 
 
 def test_health_of_a_generator_that_ticked_once() -> None:
     tick = GeneratorTick(t_s=1.0, cpu_ratio=1.7, loop_lag_s=2.5, rss_bytes=1)
-    figure = draw_generator((tick,), warmup_s=0.0, end_s=70.0)
+    figure = draw_generator((tick,), time=TimeAxis(70.0))
     assert ["CPU\n[cores]", "Loop lag\n[s]"] == [axes.get_ylabel() for axes in figure.axes]
     assert [[1.7], [2.5]] == [list(axes.lines[0].get_ydata()) for axes in figure.axes]
 
@@ -453,7 +457,7 @@ def test_a_label_without_room_is_empty() -> None:
 def test_no_setting_of_the_process_leaks_in_or_out() -> None:
     before = dict(mpl.rcParams)
     with mpl.rc_context({"text.usetex": False, "axes.spines.top": True, "font.size": 30}):
-        figure = draw_rates(fleet(), intended_per_s=5.0, interval_s=10.0, warmup_s=0.0, end_s=70.0)
+        figure = draw_rates(fleet(), intended_per_s=5.0, interval_s=10.0, time=TimeAxis(70.0))
     assert not main_axes(figure).spines["top"].get_visible()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some settings warn when merely read
@@ -462,7 +466,7 @@ def test_no_setting_of_the_process_leaks_in_or_out() -> None:
 
 def test_an_svg_has_no_ids_colours_or_addresses_of_its_own() -> None:
     columns = fleet(failing_ratio=0.04)
-    svg = to_svg(draw_response_times(columns, LIMITS, warmup_s=10.0, end_s=70.0), "one")
+    svg = to_svg(draw_response_times(columns, LIMITS, time=TimeAxis(70.0, warmup_s=10.0)), "one")
     assert svg.startswith('<svg aria-hidden="true"')
     assert svg.endswith("</svg>")
     assert all(name.startswith("one-") for name in re.findall(r'\bid="([^"]+)"', svg))
@@ -476,7 +480,7 @@ def test_an_svg_has_no_ids_colours_or_addresses_of_its_own() -> None:
 
 def test_the_same_figure_gives_the_same_svg() -> None:
     one, two = (
-        to_svg(draw_rates(fleet(), intended_per_s=5.0, interval_s=10.0, warmup_s=0.0, end_s=70.0), "x")
+        to_svg(draw_rates(fleet(), intended_per_s=5.0, interval_s=10.0, time=TimeAxis(70.0)), "x")
         for _ in range(2)
     )
     assert one == two
@@ -491,15 +495,12 @@ def test_every_shape_of_run_gives_every_plot_or_the_sentence_in_its_place(shape:
     columns = fleet(**SHAPES[shape])  # type: ignore[arg-type]
     result = result_of(columns, run_time_s=run_time_s, warmup_s=min(10.0, run_time_s / 2))
     plots = write_plots(result, columns, ticks_of(run_time_s), tmp_path / "plots")
-    assert [
-        "response-time",
-        "distribution",
-        "rates",
-        "errors",
-        "agents",
-        "breakdown",
-        "generator",
-    ] == [plot.name for plot in plots]
+    names = [plot.name for plot in plots]
+    polled = ["response-time", "distribution", "rates", "errors", "agents"]
+    assert polled == names[:5]
+    split = ["split"] if result.summary.response_time.p50 not in {None, math.inf} else []
+    rest = ["connections"] if result.summary.sent else []
+    assert [*split, "breakdown", *rest, "generator"] == names[5:]
     for plot in plots:
         assert plot.caption.endswith("."), plot.caption
         assert (plot.path is None) == (plot.svg is None)

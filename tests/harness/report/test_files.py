@@ -19,11 +19,13 @@ def test_a_report_is_one_page_and_a_folder_of_pictures(tmp_path: Path) -> None:
     assert [
         "agents.png",
         "breakdown.png",
+        "connections.png",
         "distribution.png",
         "errors.png",
         "generator.png",
         "rates.png",
         "response-time.png",
+        "split.png",
     ] == sorted(path.name for path in directory.plots.iterdir())
     assert directory.report.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert 0o644 == directory.report.stat().st_mode & 0o777
