@@ -55,39 +55,13 @@ class MonitoringMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one scope."""
-        kind = scope["type"]
-        if kind == "lifespan":
-            await self._lifespan(scope, receive, send)
-            return
-        exchange = self._begin(kind, scope, send)
-        if exchange is None:
-            await self.app(scope, receive, send)
-            return
-        token = current.set(exchange)
-        try:
-            await self.app(
-                scope,
-                # The server's own where the server tells when the client leaves; that is how most websockets end.
-                receive if kind != "http" or exchange.server is not None else partial(_receive, exchange, receive),
-                partial(_send if kind == "http" else _send_to_socket, exchange, send),
-            )
-        except BaseException as error:
-            exchange.end(error)
-            raise
-        finally:
-            current.reset(token)
-            if not exchange.done:
-                exchange.end(None)
-            # Whatever copied the context in the meantime keeps the exchange: a task started in the background, or
-            # the server's timer for an idle connection, which lives for seconds after the request.
-            exchange.scope = _NO_SCOPE
-            exchange.server = None
-
-    def _begin(self, kind: str, scope: Scope, send: Send) -> "Exchange | None":
         # In an instrumented application mounted in another one, the outer layer measures.
-        if _MARK in scope or kind not in ("http", "websocket"):
-            return None
+        if scope["type"] != "http" or _MARK in scope:
+            await self._other(scope, receive, send)
+            return
+        exchange: Exchange | None = None
         hub = self._hub
+        # Everything a request needs stands here in a row: it is short, and each call of a function costs as much.
         try:
             if not hub.started:
                 self._on_start()
@@ -98,18 +72,67 @@ class MonitoringMiddleware:
                     break
             else:
                 request_id = hub.new_id()
-            root_path = scope.get("root_path", "")
-            exchange: Exchange
-            if kind == "http":
-                exchange = Exchange(hub, request_id, scope, hub.wall_s(), hub.monotonic_s(), root_path)
-                # uvicorn's send is a method of its request cycle, which knows whether the client is still there.
-                if type(send) is MethodType and hasattr(send.__self__, "disconnected"):
-                    exchange.server = send.__self__
-            else:
-                exchange = SocketExchange(hub, request_id, scope, hub.wall_s(), hub.monotonic_s(), root_path)
+            begun = Exchange(hub, request_id, scope, hub.wall_s(), hub.monotonic_s(), scope.get("root_path", ""))
+            # uvicorn's send is a method of its request cycle, which knows whether the client is still there.
+            server = None
+            if type(send) is MethodType and hasattr(send.__self__, "disconnected"):
+                server = begun.server = send.__self__
             # Not the exchange itself: it refers to the scope, and a cycle keeps the garbage collector busy.
             scope[_MARK] = True
+            exchange = begun
         except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the request
+            hub.fault(error)
+        if exchange is None:
+            await self.app(scope, receive, send)
+            return
+        token = current.set(exchange)
+        try:
+            await self.app(
+                scope,
+                # The server's own where the server tells when the client leaves.
+                partial(_receive, exchange, receive) if server is None else receive,
+                partial(_send, exchange, send),
+            )
+        except BaseException as error:
+            exchange.end(error)
+            raise
+        finally:
+            current.reset(token)
+            exchange.over()
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a scope that is no request, or not ours to measure."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        exchange = self._handshake(scope)
+        if exchange is None:
+            await self.app(scope, receive, send)
+            return
+        token = current.set(exchange)
+        try:
+            # The server's own receive: that is how most websockets end.
+            await self.app(scope, receive, partial(_send_to_socket, exchange, send))
+        except BaseException as error:
+            exchange.end(error)
+            raise
+        finally:
+            current.reset(token)
+            exchange.over()
+
+    def _handshake(self, scope: Scope) -> "SocketExchange | None":
+        if _MARK in scope or scope["type"] != "websocket":
+            return None
+        hub = self._hub
+        try:
+            if not hub.started:
+                self._on_start()
+            offered = next((value for name, value in scope.get("headers") or () if name == hub.id_header), None)
+            request_id = hub.new_id() if offered is None else hub.take_id(offered)
+            root_path = scope.get("root_path", "")
+            exchange = SocketExchange(hub, request_id, scope, hub.wall_s(), hub.monotonic_s(), root_path)
+            scope[_MARK] = True
+        except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the connection
             hub.fault(error)
             return None
         return exchange
@@ -143,24 +166,8 @@ class Exchange(RequestContext, eq=False):
     gone: bool = False
     complete: bool = False
 
-    def start(self, message: Message) -> Message:
-        """Take note of the status, and return the message with the headers that we add."""
-        self.status = message["status"]
-        hub = self.hub
-        # A new message and list: the application may use its own again.
-        message = {**message}
-        headers = message["headers"] = [*message["headers"]] if "headers" in message else []
-        own = hub.id_header
-        for name, _ in headers:
-            if name == own:
-                break
-        else:
-            headers.append((own, self.request_id.encode()))
-        if hub.server_timing:
-            headers.append((b"server-timing", self._server_timing()))
-        return message
-
-    def _server_timing(self) -> bytes:
+    def server_timing(self) -> bytes:
+        """Return the value of a `Server-Timing` header."""
         work = self.work or Work()
         handler_ms = (self.hub.monotonic_s() - self.start_s) * 1e3
         database_ms, wait_ms = work.database_s * 1e3, work.pool_wait_s * 1e3
@@ -177,24 +184,35 @@ class Exchange(RequestContext, eq=False):
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the request
             hub.fault(fault)
 
+    def over(self) -> None:
+        """Let go of what the request needed; whatever has no end yet has ended."""
+        if not self.done:
+            self.end(None)
+        # Whatever copied the context in the meantime keeps the exchange: a task started in the background, or the
+        # server's timer for an idle connection, which lives for seconds after the request.
+        self.scope = _NO_SCOPE
+        if self.server is not None:
+            self.server = None
+
     def record(self, error: BaseException | None) -> None:
         """Hand in what was seen."""
         self.done = True
-        hub, scope, end_s, work = self.hub, self.scope, self.end_s, self.work
-        if end_s is None:
-            end_s = hub.monotonic_s()
+        hub, scope, status = self.hub, self.scope, self.status
         route = self.route = route_template(scope, self.root_path)
-        status, exception = self.status, None
+        exception = None
         if error is not None or not self.complete or status is None:
             status, exception = self._judge(error)
-        method = scope.get("method", WEBSOCKET)
+        method = scope["method"] if "method" in scope else WEBSOCKET  # noqa: SIM401  # hot path: no call
         agent = None
-        methods = hub.agent_routes.get(route)
-        if methods is not None and method in methods:
+        agent_routes = hub.agent_routes
+        if route in agent_routes and method in agent_routes[route]:
             agent = (scope.get("path_params") or _NO_SCOPE).get(hub.agent_parameter)
             if agent is not None:
                 agent = str(agent)[:128]
         client = scope.get("client")
+        start_s, end_s, work = self.start_s, self.end_s, self.work
+        if end_s is None:
+            end_s = hub.monotonic_s()
         observation = Observation(
             self.time_s,
             self.request_id,
@@ -202,7 +220,7 @@ class Exchange(RequestContext, eq=False):
             route,
             scope["path"],
             status,
-            end_s - self.start_s,
+            end_s - start_s,
             0.0 if work is None else work.database_s,
             0 if work is None else work.queries,
             0.0 if work is None else work.pool_wait_s,
@@ -213,7 +231,7 @@ class Exchange(RequestContext, eq=False):
         )
         # What can be worked out later waits: this stands between the application and its client.
         waiting = hub.waiting
-        waiting.append(observation if work is None else Worked(observation, work, self.time_s - self.start_s))
+        waiting.append(observation if work is None else Worked(observation, work, self.time_s - start_s))
         if len(waiting) > MAX_WAITING:
             hub.help()
 
@@ -274,28 +292,42 @@ async def _receive(exchange: Exchange, receive: Receive) -> Message:
 def _send(exchange: Exchange, send: Send, message: Message) -> Awaitable[None]:
     try:
         kind = message["type"]
-        last = False
         if kind == "http.response.body":
             if "body" in message:
                 exchange.bytes_out += len(message["body"])
-            last = not message.get("more_body")
+            if "more_body" not in message or not message["more_body"]:
+                _last(exchange)
         elif kind == "http.response.start":
-            message = exchange.start(message)
+            exchange.status = message["status"]
+            hub = exchange.hub
+            # A new message and list: the application may use its own again.
+            message = {**message}
+            headers = message["headers"] = [*message["headers"]] if "headers" in message else []
+            own = hub.id_header
+            for name, _ in headers:
+                if name == own:
+                    break
+            else:
+                headers.append((own, exchange.request_id.encode()))
+            if hub.server_timing:
+                headers.append((b"server-timing", exchange.server_timing()))
         elif kind == "http.response.pathsend":
-            last = True
-        if last:
-            # The last byte is being handed to the server.
-            server = exchange.server
-            exchange.end_s = exchange.hub.monotonic_s()
-            exchange.complete = not (exchange.gone or (server is not None and server.disconnected))
-            # After a 500 an exception may follow; it belongs to the same request. Otherwise don't wait for
-            # background tasks.
-            status = exchange.status
-            if status is not None and status < 500 and not exchange.done:
-                exchange.record(None)
+            _last(exchange)
     except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the answer
         exchange.hub.fault(error)
     return send(message)
+
+
+def _last(exchange: Exchange) -> None:
+    """Take note that the last byte is being handed to the server."""
+    exchange.end_s = exchange.hub.monotonic_s()
+    server = exchange.server
+    exchange.complete = not (exchange.gone or (server is not None and server.disconnected))
+    # After a 500 an exception may follow; it belongs to the same request. Otherwise don't wait for background
+    # tasks.
+    status = exchange.status
+    if status is not None and status < 500 and not exchange.done:
+        exchange.record(None)
 
 
 def _send_to_socket(exchange: Any, send: Send, message: Message) -> Awaitable[None]:
