@@ -116,7 +116,7 @@ def _remedy(message: str) -> str | None:
     remedies = {
         "permission denied": "a user that may read the tables (GRANT SELECT)",
         "password authentication failed": "another user or password in the URL",
-        "unable to open database file": "the path of an existing SQLite file in a folder you may use",
+        "unable to open database file": "the path of an existing SQLite file that you may read",
         "not a database": "the path of an SQLite file",
         "is locked": "again when no other process holds the file",
         "lock timeout": "again when no other session holds the table",

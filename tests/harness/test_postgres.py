@@ -452,11 +452,12 @@ def test_skipping_is_loud(tmp_path: Path) -> None:
         "postgres_fixture.ephemeral_postgres = broken\n"
         "pytest_plugins = ['tests.postgres_fixture']\n"
     )
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     (tmp_path / "test_one.py").write_text("def test_one(postgres_url):\n    assert False\n")
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=60,

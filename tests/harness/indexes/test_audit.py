@@ -289,7 +289,7 @@ def test_missing_file(tmp_path: Path) -> None:
         audit_pending_query(f"sqlite:///{path}", pending())
     assert (
         f"database 'sqlite:///{path}': can't be read: unable to open database file; "
-        "try the path of an existing SQLite file in a folder you may use"
+        "try the path of an existing SQLite file that you may read"
     ) == str(caught.value)
     assert not path.exists()
 
