@@ -1,5 +1,6 @@
 """Drive the load: Locust in a process of its own, watched through the samples it writes."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -104,6 +105,9 @@ def drive(
     if code == ExitCode.FAIL and not ended.interrupted:
         return replace(ended, called_off=load.last_words())
     if not ended.interrupted and ended.target_death is None:
+        if code < 0:
+            fault = f"was ended by {_signal_name(-code)} after {ended.ended_s:.0f} of {run_time_s:.0f} s"
+            raise HarnessError(explain("load generator", fault=fault))
         if code != 0:
             raise HarnessError(_last_words(load, f"broke off after {ended.ended_s:.0f} s with exit code {code}"))
         if ended.ended_s < run_time_s - _EARLY_S:
@@ -163,6 +167,14 @@ def _wait_for_origin(load: Child, tail: SampleTail, interrupt: Interrupt) -> flo
             raise HarnessError(_last_words(load, f"ended at once with exit code {code}"))
         if time.monotonic() > deadline_s:
             raise HarnessError(explain("load generator", fault=f"did not start within {_START_TIMEOUT_S:.0f} s"))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        # A real-time signal.
+        return f"signal {number}"
 
 
 def _last_words(load: Child, fault: str) -> str:

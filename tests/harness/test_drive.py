@@ -8,6 +8,7 @@ import pytest
 
 from harness import drive as module
 from harness.drive import drive
+from harness.errors import HarnessError
 from harness.interrupt import Interrupt
 from harness.rundir import RunDirectory, encode
 from tests.harness.test_rundir import HEADER
@@ -54,3 +55,18 @@ def test_a_wall_clock_that_is_set_neither_ends_a_run_nor_shortens_it(
     )
     assert (driven.ended_s, driven.called_off, driven.interrupted) == (1.0, None, False)
     assert all(0.0 <= elapsed_s < 60.0 for elapsed_s in seen_s)
+
+
+def test_a_load_that_somebody_killed_says_by_what(tmp_path: Path) -> None:
+    """And not what it happened to say last."""
+    directory = RunDirectory(tmp_path)
+    load = LOAD.replace("time.sleep(1.2)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(HarnessError, match=r"^load generator: was ended by SIGKILL after \d of 60 s$"):
+        drive(
+            [sys.executable, "-c", load, encode(HEADER).decode(), str(directory.samples)],
+            directory,
+            run_time_s=60.0,
+            request_timeout_s=10.0,
+            target_death=lambda: None,
+            interrupt=Interrupt(),
+        )
