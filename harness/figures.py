@@ -72,7 +72,9 @@ def read_server_figures(
     try:
         figures = parse_server_figures(raw)
     except ValueError as fault:
-        return ServerReading(figures=None, raw=raw, note=f"the target's figures have another form: {str(fault).lstrip(': ')}")
+        return ServerReading(
+            figures=None, raw=raw, note=f"the target's figures have another form: {str(fault).lstrip(': ')}"
+        )
     return ServerReading(figures=figures, raw=raw, note=None)
 
 
