@@ -24,9 +24,9 @@ from harness.errors import HarnessError, explain
 from harness.load import answers
 from harness.load.behaviour import Behaviour
 from harness.load.endpoint import Endpoint
-from harness.load.engine_answer import AnswerReader, BadHttpError, ClosedEarlyError, TooLongError
-from harness.load.engine_link import Address, Link, Resolver
+from harness.load.engine_link import Resolver
 from harness.load.engine_poller import Poller, make_poller
+from harness.load.engine_wire import Poll, Wire
 from harness.load.pacing import FleetPacing
 from harness.model import PENDING_ROUTE, Sample
 
@@ -39,36 +39,6 @@ _AGENT_MASK = (1 << _AGENT_BITS) - 1
 _LEAST_TIMEOUT_S = 0.001
 _MARK = "-agent-goes-here-"
 _MOST_SENT_AT_ONCE = 64
-_ENDINGS = (ClosedEarlyError, ConnectionResetError, BrokenPipeError)
-_BROKEN = (OSError, BadHttpError, TooLongError, ClosedEarlyError)
-
-
-class _Poll:
-    """A poll in flight."""
-
-    __slots__ = (
-        *("addresses", "agent", "connect_s", "deadline_s", "extra", "intended_s", "link", "missed_s"),
-        *("new_connection", "opened_s", "reader", "refused", "request", "request_id", "retried", "start_s"),
-    )
-
-    def __init__(self, agent: int, intended_s: float, *, extra: bool, start_s: float, deadline_s: float) -> None:
-        self.agent = agent
-        self.intended_s = intended_s
-        self.extra = extra
-        self.missed_s: tuple[float, ...] = ()
-        self.start_s = start_s
-        self.deadline_s = deadline_s
-        self.request = b""
-        self.request_id = ""
-        self.link: Link | None = None
-        self.reader: AnswerReader | None = None
-        """There from the first byte of the answer on."""
-        self.new_connection = False
-        self.retried = False
-        self.addresses: list[Address] = []
-        self.refused: OSError | None = None
-        self.opened_s = 0.0
-        self.connect_s: float | None = None
 
 
 class Engine:
@@ -119,9 +89,7 @@ class Engine:
         self._endpoint = endpoint
         # All but the agent's and the request's id is the same in every request.
         self._before_id, self._after_id = endpoint.get_prefix(endpoint.pending_path(_MARK)).split(_MARK.encode())
-        self._tls = tls
         self._timeout_s = request_timeout_s
-        self._keeps_connections = keeps_connections
         self._behaviour = behaviour
         self._agents_stay = pacing.is_steady
         self._asks_behaviour = type(behaviour).answered is not Behaviour.answered
@@ -132,15 +100,22 @@ class Engine:
         self._end_s: float | None = None
         self._heap: list[int] = []
         self._extras: dict[int, float] = {}
-        self._in_flight: dict[int, _Poll] = {}
-        self._idle: dict[int, Link] = {}
-        self._links: dict[int, Link] = {}
+        self._in_flight: dict[int, Poll] = {}
         self._loop = gevent.get_hub().loop
         self._timer: Any = None
         self._timer_for_s = math.inf
         self._timer_due_s = math.inf
-        self._poller = poller(self._on_ready)
-        self._resolver = Resolver(endpoint)
+        self._wire = Wire(
+            endpoint,
+            tls=tls,
+            keeps_connections=keeps_connections,
+            now_s=now_s,
+            finish=self._finish,
+            is_in_flight=lambda poll: self._in_flight.get(poll.agent) is poll,
+            on_fault=self._break,
+            poller=poller,
+            resolver=Resolver(endpoint),
+        )
         self._running = False
 
     @property
@@ -151,7 +126,7 @@ class Engine:
     @property
     def connections(self) -> int:
         """Connections that are open just now."""
-        return len(self._links)
+        return self._wire.connections
 
     def take_worst_lag_s(self) -> float:
         """Return the longest since this was last asked that a poll whose agent was free waited to be sent [s]."""
@@ -189,9 +164,7 @@ class Engine:
         for poll in list(self._in_flight.values()):
             self._finish(poll, answers.INTERRUPTED)
         self._stop_timer()
-        for link in list(self._links.values()):
-            self._close(link)
-        self._poller.close()
+        self._wire.close()
         self.done.set()
 
     # The clock
@@ -286,19 +259,19 @@ class Engine:
         self._send(agent, intended_s, extra=False, now_s=now_s)
 
     def _send(self, agent: int, intended_s: float, *, extra: bool, now_s: float) -> None:
-        poll = _Poll(agent, intended_s, extra=extra, start_s=now_s, deadline_s=self._deadline_s(now_s))
-        if not extra:
-            poll.missed_s = self._pacing.skipped_s
+        poll = Poll(
+            agent,
+            intended_s,
+            extra=extra,
+            start_s=now_s,
+            deadline_s=self._deadline_s(now_s),
+            missed_s=() if extra else self._pacing.skipped_s,
+        )
         poll.request_id = self._next_request_id()
         quoted = urllib.parse.quote(self._agent_ids[agent], safe="").encode()
         poll.request = self._before_id + quoted + self._after_id + poll.request_id.encode() + b"\r\n\r\n"
         self._in_flight[agent] = poll
-        link = self._idle.pop(agent, None)
-        if link is None:
-            self._connect(poll)
-            return
-        link.poll, poll.link = poll, link
-        self._try(link, self._write)
+        self._wire.carry(poll)
 
     def _deadline_s(self, start_s: float) -> float:
         """Return when a poll is given up: those sent after the run's end get what is left of the time to stop."""
@@ -316,19 +289,14 @@ class Engine:
         if next_s is not None:
             heapq.heappush(self._heap, _entry(next_s, agent))
 
-    def _finish(self, poll: _Poll, error: str | None) -> None:
+    def _finish(self, poll: Poll, error: str | None) -> None:
         """Keep what became of a poll, and let its agent go on."""
         end_s = self._now_s()
-        agent, reader, link = poll.agent, poll.reader, poll.link
+        agent, reader = poll.agent, poll.reader
         del self._in_flight[agent]
         status = None if reader is None else reader.status
         body = b"" if reader is None else reader.body
-        if link is not None:
-            link.poll = poll.link = None
-            if error is None and reader is not None and reader.keeps and self._keeps_connections:
-                self._idle[agent] = link
-            else:
-                self._close(link)
+        self._wire.release(poll, answered=error is None)
         interrupted = error == answers.INTERRUPTED
         if error is None and status is not None:
             error = answers.judge_answer(status, body)
@@ -361,135 +329,13 @@ class Engine:
                 self._extras.pop(agent, None)
             else:
                 self._extras[agent] = extra_s
-        if not self._agents_stay and agent in self._idle:
+        if not self._agents_stay and self._wire.keeps(agent):
             next_s = self._pacing.next_intended_s(agent)
             if self._pacing.leaves_between(agent, sample.intended_start_s, next_s):
-                self._close(self._idle.pop(agent))
+                self._wire.drop(agent)
         # A poll that is owed by now is found at the heap's top, and sent before anything else is waited for.
         self._wait(agent)
         self._arm()
-
-    # Its connection
-
-    def _connect(self, poll: _Poll) -> None:
-        poll.new_connection = True
-        poll.opened_s = self._now_s()
-
-        def take(found: tuple[Address, ...] | OSError) -> None:
-            if self._in_flight.get(poll.agent) is not poll:
-                # Timed out while the name was looked up.
-                return
-            if isinstance(found, OSError):
-                self._finish(poll, answers.kind_of(found))
-                return
-            poll.addresses = list(found)
-            poll.refused = None
-            self._connect_next(poll)
-
-        self._resolver.ask(take)
-
-    def _connect_next(self, poll: _Poll) -> None:
-        """Try the next of the target's addresses; without one the poll has failed."""
-        while poll.addresses:
-            family, address = poll.addresses.pop(0)
-            link: Link | None = None
-            try:
-                link = Link(poll.agent, family, self._tls, self._endpoint.host)
-                link.open(address)
-            except OSError as fault:
-                if link is not None:
-                    link.close()
-                poll.refused = poll.refused or fault
-                continue
-            link.poll, poll.link = poll, link
-            self._links[link.handle] = link
-            # Through at once, as connections within a machine are: that saves a turn of the loop.
-            self._try(link, self._write)
-            return
-        self._finish(poll, answers.UNREACHABLE if poll.refused is None else answers.kind_of(poll.refused))
-
-    def _on_ready(self, handle: int) -> None:
-        link = self._links[handle]
-        try:
-            if link.poll is None:
-                self._look_at_idle(link)
-            else:
-                self._try(link, self._step)
-        except Exception as fault:  # noqa: BLE001  # the hub would print it and go on
-            self._break(fault)
-
-    def _look_at_idle(self, link: Link) -> None:
-        """Give up a connection that the target has ended, or on which it says what nobody asked for."""
-        try:
-            if link.receive() is None:
-                return
-        except OSError:
-            # Broken off while idle is as good as ended: the next poll opens another.
-            pass
-        del self._idle[link.agent]
-        self._close(link)
-
-    def _try(self, link: Link, step: Callable[[Link], None]) -> None:
-        """Take a step with a connection in use, and see to what may break."""
-        try:
-            step(link)
-        except _BROKEN as fault:
-            self._broke(link, fault)
-            return
-        if self._links.get(link.handle) is link:
-            self._poller.watch(link.handle, link.interest)
-
-    def _step(self, link: Link) -> None:
-        poll: _Poll = link.poll
-        if not link.connected:
-            link.confirm()
-            if self._tls is not None:
-                link.flush()
-                link.receive()
-            if self._tls is None or link.connected:
-                self._write(link)
-            return
-        link.flush()
-        data = link.receive()
-        if data is None:
-            return
-        reader = poll.reader
-        if data == b"":
-            if reader is None:
-                raise ClosedEarlyError
-            reader.end()
-            self._finish(poll, None)
-            return
-        if reader is None:
-            reader = poll.reader = AnswerReader()
-        if reader.feed(data):
-            self._finish(poll, None)
-
-    def _write(self, link: Link) -> None:
-        poll: _Poll = link.poll
-        if link.send(poll.request) and poll.connect_s is None and poll.new_connection:
-            poll.connect_s = round(self._now_s() - poll.opened_s, 6)
-
-    def _broke(self, link: Link, fault: Exception) -> None:
-        poll: _Poll = link.poll
-        link.poll = poll.link = None
-        self._close(link)
-        if poll.reader is None and isinstance(fault, OSError) and poll.connect_s is None and poll.new_connection:
-            # Not even open: the target may have another address.
-            poll.refused = poll.refused or fault
-            self._connect_next(poll)
-            return
-        if poll.reader is None and not poll.new_connection and isinstance(fault, _ENDINGS):
-            # It was idle, and its end crossed the request on the wire: not one byte came.
-            poll.retried = True
-            self._connect(poll)
-            return
-        self._finish(poll, _kind_of(fault))
-
-    def _close(self, link: Link) -> None:
-        if self._links.pop(link.handle, None) is not None:
-            self._poller.forget(link.handle)
-        link.close()
 
 
 def _entry(instant_s: float, agent: int) -> int:
@@ -499,11 +345,3 @@ def _entry(instant_s: float, agent: int) -> int:
 
 def _instant_s(entry: int) -> float:
     return (entry >> _AGENT_BITS) / _US_PER_S
-
-
-def _kind_of(fault: Exception) -> str:
-    if isinstance(fault, OSError):
-        return answers.kind_of(fault)
-    if isinstance(fault, TooLongError):
-        return answers.TOO_LONG
-    return answers.CONNECTION_CLOSED if isinstance(fault, ClosedEarlyError) else answers.BAD_HTTP
