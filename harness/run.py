@@ -184,7 +184,8 @@ def run_directory(out: Path) -> Iterator[RunDirectory]:
         yield directory
         path.rename(_final(path))
     except BaseException:
-        if directory.samples.exists():
+        # The load makes the file before its first line, and may have been stopped in between.
+        if directory.samples.exists() and directory.samples.stat().st_size > 0:
             sys.stderr.write(f"harness: what the run had is kept; judge it with: harness report {path}\n")
         else:
             shutil.rmtree(path, ignore_errors=True)
