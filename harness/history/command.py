@@ -60,15 +60,17 @@ def run_history(parsed: argparse.Namespace) -> int:
     Raises:
         HarnessError: the history can't be read or written, or an option can't work.
     """
+    from harness.history.progress import ProgressLine
     from harness.history.store import open_history
 
     action: Callable[[argparse.Namespace, History], int] = parsed.action
-    history = open_history(history_place(parsed.history))
     with contextlib.ExitStack() as stack:
         if sys.stdout is None:
             # Closed by the caller: what is done is done all the same.
             silence = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123  # no path of ours
             stack.enter_context(contextlib.redirect_stdout(silence))
+        progress = stack.enter_context(ProgressLine(sys.stderr))
+        history = open_history(history_place(parsed.history), progress=progress)
         try:
             code = action(parsed, history)
             sys.stdout.flush()

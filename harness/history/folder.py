@@ -20,7 +20,7 @@ import os
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -28,6 +28,7 @@ from typing import TypeVar
 
 from harness.errors import HarnessError, explain
 from harness.history.index import INDEX, Entry, Figures, Stamp, entries, forget, whole
+from harness.history.progress import Progress, silent
 from harness.history.records import (
     UnreadableRecordError,
     decode_record,
@@ -51,9 +52,16 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class FolderHistory:
-    """A history in a folder; see the head of this module. Methods as in `harness.history.store.History`."""
+    """
+    A history in a folder; see the head of this module. Methods as in `harness.history.store.History`.
+
+    Args:
+        path: the folder.
+        progress: told how far a look at many files is.
+    """
 
     path: Path
+    progress: Progress = field(default=silent, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.path.exists() and not self.path.is_dir():
@@ -145,7 +153,7 @@ class FolderHistory:
             was_there = forget(self.path)
         except OSError as fault:
             raise self._unwritable(fault) from fault
-        deque(entries(self.path, self.stamps({})), maxlen=0)
+        deque(entries(self.path, self.stamps({}), progress=self.progress), maxlen=0)
         return was_there
 
     def files(self, folder: str, left_out: dict[str, str]) -> list[Path]:
@@ -198,7 +206,7 @@ class FolderHistory:
             ) from fault
 
     def _entries(self, left_out: dict[str, str], *, figures: bool = True) -> Iterator[Entry]:
-        for entry in entries(self.path, self.stamps(left_out), figures=figures):
+        for entry in entries(self.path, self.stamps(left_out), figures=figures, progress=self.progress):
             if entry.fault is not None:
                 left_out[entry.path] = entry.fault
             yield entry

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from harness.history.progress import Progress, silent
 from harness.history.records import UnreadableRecordError, decode_record, plain_of
 from harness.history_model import HistoryRecord, Metric
 from harness.model import Direction
@@ -26,6 +27,8 @@ _FILE = "records-2.sqlite"
 
 _TIMEOUT_S = 5.0
 _WRITTEN_AT_ONCE = 5_000
+_TOLD_EVERY = 250
+_READING = "reading runs"
 _LAYOUT = """
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, fault TEXT, head BLOB, figures BLOB
@@ -94,7 +97,9 @@ class Entry:
     figures: Figures = ()
 
 
-def entries(folder: Path, files: Mapping[str, Stamp], *, figures: bool = True) -> Iterator[Entry]:
+def entries(
+    folder: Path, files: Mapping[str, Stamp], *, figures: bool = True, progress: Progress = silent
+) -> Iterator[Entry]:
     """
     Yield what each file of a history holds, about in the order of their paths.
 
@@ -102,15 +107,20 @@ def entries(folder: Path, files: Mapping[str, Stamp], *, figures: bool = True) -
         folder: the history.
         files: path below it → its stamp.
         figures: whether these are wanted.
+        progress: told how many files were read anew, and how many were yielded.
     """
     if not files:
         return
     left = dict(files)
+    done = 0
     try:
         with contextlib.closing(_opened(folder)) as index:
-            _renew(index, folder, files)
+            _renew(index, folder, files, progress)
             for path, fault, head, told in index.execute(_ALL if figures else _HEADS):
                 if left.pop(path, None) is not None:
+                    done += 1
+                    if done % _TOLD_EVERY == 0:
+                        progress(_READING, done, len(files))
                     yield Entry(
                         path,
                         fault,
@@ -124,7 +134,11 @@ def entries(folder: Path, files: Mapping[str, Stamp], *, figures: bool = True) -
         # Broken: the next reader makes a new one.
         forget(folder)
     for path in left:
+        done += 1
+        if done % _TOLD_EVERY == 0:
+            progress(_READING, done, len(files))
         yield read_entry(folder, path)
+    progress(_READING, len(files), len(files))
 
 
 def whole(entry: Entry) -> HistoryRecord | None:
@@ -175,14 +189,22 @@ def _opened(folder: Path) -> sqlite3.Connection:
     return index
 
 
-def _renew(index: sqlite3.Connection, folder: Path, files: Mapping[str, Stamp]) -> None:
+def _renew(index: sqlite3.Connection, folder: Path, files: Mapping[str, Stamp], progress: Progress) -> None:
     """Read the files that are new or changed, and drop those that are gone."""
     known = {path: Stamp(size, mtime_ns) for path, size, mtime_ns in index.execute(_STAMPS)}
     changed = [path for path, stamp in files.items() if known.get(path) != stamp]
+    done = 0
     for chunk in _chunks(changed):
-        rows = [_row(read_entry(folder, path), files[path]) for path in chunk]
+        rows = []
+        for path in chunk:
+            rows.append(_row(read_entry(folder, path), files[path]))
+            done += 1
+            if done % _TOLD_EVERY == 0:
+                progress("reading new files into the index", done, len(changed))
         with _transaction(index):
             index.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
+    if changed:
+        progress("reading new files into the index", len(changed), len(changed))
     for chunk in _chunks(sorted(known.keys() - files.keys())):
         with _transaction(index):
             index.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in chunk])

@@ -13,6 +13,7 @@ from typing import Protocol
 from harness.errors import HarnessError, UsageError, explain
 from harness.history.folder import FolderHistory
 from harness.history.index import Figures
+from harness.history.progress import Progress, silent
 from harness.history.records import instant_s, no_such_record
 from harness.history_model import Acceptance, HistoryRecord, Note
 
@@ -197,12 +198,13 @@ def find_record(history: History, name: str) -> HistoryRecord:
     raise UsageError(explain("record", name, fault=f"{len(found)} ids begin so, such as {examples}"))
 
 
-def open_history(where: str | Path) -> History:
+def open_history(where: str | Path, *, progress: Progress = silent) -> History:
     """
     Open a history. Nothing is written before something is added.
 
     Args:
         where: a folder, or an SQLAlchemy URL such as ``postgresql+psycopg://user@host/name``.
+        progress: told how far a look at a folder of many files is.
 
     Raises:
         UsageError: an empty name, or a URL that is none.
@@ -214,4 +216,4 @@ def open_history(where: str | Path) -> History:
         from harness.history.database import DatabaseHistory  # noqa: PLC0415  # SQLAlchemy only where it is used
 
         return DatabaseHistory(where)
-    return FolderHistory(Path(where))
+    return FolderHistory(Path(where), progress)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from harness.history.changepoints import cut, is_worse, search, settle, spread_test
 from harness.history.controls import tell_causes
 from harness.history.fdr import selection_level
+from harness.history.progress import Progress, silent
 from harness.history.series_names import full_name, matches, short_name
 from harness.history_model import (
     Acceptance,
@@ -50,6 +51,7 @@ def judge_trend(
     now_s: float,
     settings: TrendSettings | None = None,
     left_out: Mapping[str, str] | None = None,
+    progress: Progress = silent,
 ) -> Trend:
     """
     Search every series for changes and judge all of them together.
@@ -61,6 +63,7 @@ def judge_trend(
         now_s: the present [s since the Unix epoch].
         settings: the defaults when None.
         left_out: what could not be read or shown: name → why; handed through.
+        progress: told after each series.
 
     Returns:
         FAIL with a confirmed regression of a subject that stands and that nobody accepted, INCONCLUSIVE when no
@@ -68,7 +71,10 @@ def judge_trend(
     """
     chosen = settings or TrendSettings()
     accepted = _Accepted(acceptances)
-    searches = [search(one, accepted.boundaries(one)) for one in series]
+    searches = []
+    for one in series:
+        searches.append(search(one, accepted.boundaries(one)))
+        progress("judging series", len(searches), len(series))
     judged = [one for one in searches if one.not_judged is None]
     level = selection_level([one.p_value for one in judged], rate=chosen.false_discovery_ratio)
     levels = [cut(one, level=level if one.p_value <= level else 0.0) for one in searches]

@@ -11,6 +11,7 @@ from harness.errors import ExitCode, HarnessError, UsageError, explain
 from harness.project import add_history_argument, history_place
 
 if TYPE_CHECKING:
+    from harness.history.progress import Progress
     from harness.history.store import History
     from harness.history_model import Trend
     from harness.report.trend.files import Order
@@ -143,15 +144,19 @@ def run_trend(parsed: argparse.Namespace) -> int:
 
 def _run_trend(parsed: argparse.Namespace) -> int:
     _check(parsed)
+    from harness.history.progress import ProgressLine
     from harness.history.store import open_history
 
-    history = open_history(history_place(parsed.history))
     now = datetime.now(UTC)
-    trend = _judge(parsed, history, now)
+    with ProgressLine(sys.stderr) as progress:
+        history = open_history(history_place(parsed.history), progress=progress)
+        trend = _judge(parsed, history, now, progress)
     formats = _formats(parsed)
     written = None
     if not trend.series:
-        _say(explain("history", history.where, fault="holds no figure that fits", remedy="harness history list"))
+        is_there = "://" in history.where or Path(history.where).is_dir()
+        fault = "holds no figure that fits" if is_there else "there is no such folder"
+        _say(explain("history", history.where, fault=fault, remedy="harness history list"))
     elif formats:
         written = _write(trend, parsed, _order(parsed, history.where, now, formats), now)
     _print(trend, written, as_json=parsed.json)
@@ -172,7 +177,7 @@ def _check(parsed: argparse.Namespace) -> None:
         )
 
 
-def _judge(parsed: argparse.Namespace, history: "History", now: datetime) -> "Trend":
+def _judge(parsed: argparse.Namespace, history: "History", now: datetime, progress: "Progress") -> "Trend":
     from harness.history.series import SeriesFilter
     from harness.history.series_names import read_renames
     from harness.trending.judging import judged_history
@@ -194,6 +199,7 @@ def _judge(parsed: argparse.Namespace, history: "History", now: datetime) -> "Tr
         last=parsed.last,
         renames=read_renames(parsed.rename or (), parsed.renames),
         now_s=now.timestamp(),
+        progress=progress,
     )
 
 
@@ -229,9 +235,13 @@ def _order(parsed: argparse.Namespace, where: str, now: datetime, formats: tuple
 
 
 def _write(trend: "Trend", parsed: argparse.Namespace, order: "Order", now: datetime) -> Path:
-    from harness.trending.progress import DrawingProgress
+    from harness.history.progress import ProgressLine
 
-    with DrawingProgress(sys.stderr) as progress:
+    with ProgressLine(sys.stderr) as line:
+
+        def progress(what: str, done: int, of: int) -> None:
+            line(f"drawing {what}", done, of)
+
         if parsed.dated:
             from harness.report.trend.dated import INDEX, write_dated
 

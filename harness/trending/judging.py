@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+from harness.history.progress import Progress, silent
 from harness.history.series import SeriesFilter, SeriesReading, read_series
 from harness.history.series_names import Renames, full_name, matches, short_name
 from harness.history.store import History
@@ -19,6 +20,7 @@ def judged_history(
     last: int | None = None,
     renames: Renames | None = None,
     now_s: float | None = None,
+    progress: Progress = silent,
 ) -> Trend:
     """
     Judge the series of a history.
@@ -31,6 +33,7 @@ def judged_history(
         last: only so many of the newest runs of each series; None for all.
         renames: changes of name to follow; None for none.
         now_s: the present [s since the Unix epoch]; None for now.
+        progress: told how far the judging is.
 
     Raises:
         HarnessError: the history can't be read.
@@ -43,6 +46,7 @@ def judged_history(
         notes=history.notes(),
         now_s=present_s,
         left_out={**reading.left_out, **_without_points(reading), **_without_effect(reading, controls)},
+        progress=progress,
     )
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.history.progress import ProgressLine
 from harness.history.store import open_history
 from harness.history_model import Series
 from harness.trending.judging import judged_history
-from harness.trending.progress import DrawingProgress
 from tests.harness.trends import DAY_S, noisy, record_id, records_of, series_of_values
 
 NOW_S = datetime.now(UTC).timestamp()
@@ -100,9 +100,12 @@ def test_without_a_run_nothing_is_written_and_the_history_is_named(
     missing = tmp_path / "none"
     assert 4 == trend("--history", missing, "--out", tmp_path / "out")
     captured = capsys.readouterr()
-    assert f"history '{missing}': holds no figure that fits; try harness history list" in captured.err
+    assert f"history '{missing}': there is no such folder; try harness history list" in captured.err
+    missing.mkdir()
+    assert 4 == trend("--history", missing, "--out", tmp_path / "out")
+    assert f"history '{missing}': holds no figure that fits; try" in capsys.readouterr().err
     assert "INCONCLUSIVE  There is no series to show." in captured.out
-    assert [] == list(tmp_path.iterdir())
+    assert [missing] == list(tmp_path.iterdir())
 
 
 def test_runs_without_a_value_are_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,13 +229,32 @@ class Terminal:
 
 def test_progress_is_shown_after_two_seconds_and_leaves_no_trace() -> None:
     stream, now = Terminal(), iter([0.0, 1.0, 2.5, 2.6, 3.0, 4.0])
-    with DrawingProgress(stream, clock=lambda: next(now)) as progress:  # type: ignore[arg-type]
+    with ProgressLine(stream, clock=lambda: next(now)) as progress:  # type: ignore[arg-type]
         for done in range(1, 5):
             progress("charts", done, 1000)
-    assert ["\rdrawing charts: 2 of 1,000", "\rdrawing charts: 4 of 1,000", f"\r{' ' * 26}\r"] == stream.written
+    assert ["\rcharts: 2 of 1,000", "\rcharts: 4 of 1,000", f"\r{' ' * 18}", "\r"] == stream.written
+    stream.written.clear()
+    with ProgressLine(stream, clock=iter([0.0, 3.0]).__next__) as progress:  # type: ignore[arg-type]
+        progress("charts", 1, 2)
+        progress("charts", 2, 2)
+        assert ["\rcharts: 1 of 2", f"\r{' ' * 14}", "\r"] == stream.written
+    assert 3 == len(stream.written)
 
 
 def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with DrawingProgress(None) as progress:
+    with ProgressLine(None) as progress:
         progress("charts", 1, 1)
     assert ("", "") == tuple(capsys.readouterr())
+
+
+def test_a_large_history_tells_how_far_it_is(tmp_path: Path) -> None:
+    """The files that are read anew, the runs, the series: each takes its time in a large one."""
+    told: list[tuple[str, int, int]] = []
+    folder = keep(tmp_path / "history", recent(noisy(500, 0.01)))
+    history = open_history(folder, progress=lambda *how_far: told.append(how_far))
+    judged_history(history, progress=lambda *how_far: told.append(how_far))
+    assert {
+        "reading new files into the index": {250, 500},
+        "reading runs": {250, 500},
+        "judging series": {1},
+    } == {what: {done for name, done, _ in told if name == what} for what, _, _ in told}
