@@ -11,6 +11,7 @@ J. Rim, H. Lee, "DDSketch", VLDB 2019.
 """
 
 import math
+import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,8 +32,9 @@ _FEW = 4
 """Fewer durations than this are counted one by one: a loop is cheaper than setting out."""
 
 # IEEE 754: 52 bits of fraction below 11 of exponent, which is 1022 for a mantissa in [0.5, 1) as frexp has it.
-_BUCKET_BITS = 52 - SUB_BUCKETS.bit_length() + 1
+_BUCKET_BITS = 52 - 32 - SUB_BUCKETS.bit_length() + 1
 _BUCKET_ZERO = 1022 * SUB_BUCKETS
+_UPPER = 1 if sys.byteorder == "little" else 0
 
 
 class Histogram:
@@ -104,6 +106,7 @@ class Histogram:
             for duration_s in durations_s:
                 self.record(duration_s)
             return
+        first = 0
         low_s, high_s, sum_s = min(durations_s), max(durations_s), sum(durations_s)
         if not -math.inf < sum_s < math.inf:  # so it is when one of them is not finite
             raise ValueError("duration: not finite, got one among many")
@@ -112,12 +115,14 @@ class Histogram:
             low_s, sum_s = max(low_s, 0.0), sum(durations_s)
             indexes = [_index(duration_s) for duration_s in durations_s]
         else:
-            # The bits of a double, read as a whole number: exponent and the first 6 digits of the fraction are its
-            # bucket. This is what `_index` works out.
-            bits = memoryview(array("d", durations_s)).cast("B").cast("q")
-            indexes = [(one >> _BUCKET_BITS) - _BUCKET_ZERO for one in bits]
+            # The upper half of a double's bits, read as a whole number: exponent and the first 6 digits of the
+            # fraction are its bucket. This is what `_index` works out.
+            halves = memoryview(array("d", durations_s)).cast("B").cast("I").tolist()
+            indexes = [half >> _BUCKET_BITS for half in halves[_UPPER::2]]
+            first = _BUCKET_ZERO
         counts = self._counts
         for index, count in Counter(indexes).items():
+            index -= first  # noqa: PLW2901  # from bits to bucket
             counts[index] = counts.get(index, 0) + count
         self.n += len(durations_s)
         self.sum_s += sum_s

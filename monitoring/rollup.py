@@ -272,16 +272,20 @@ class Slot:
         """Count requests under the agents that they name."""
         agents = self.agents
         for one in observations:
-            if one.agent is not None:
-                agent = agents.get(one.agent) or self.agent(one.agent)
+            name = one.agent
+            if name is not None:
+                agent = agents[name] if name in agents else self.agent(name)
                 time_s = one.time_s
                 agent.n += 1
                 if one.status >= 400:
                     agent.errors += 1
+                last_s = agent.last_s
+                if last_s is None or time_s > last_s:
+                    agent.last_s = time_s
+                    if last_s is not None:  # mostly in order; a later one is not the first
+                        continue
                 if agent.first_s is None or time_s < agent.first_s:
                     agent.first_s = time_s
-                if agent.last_s is None or time_s > agent.last_s:
-                    agent.last_s = time_s
 
     def pool(self, engine: str) -> PoolRollup:
         """Return the rollup of an engine's pool, made when new."""
