@@ -98,6 +98,7 @@ def run_ab_command(parsed: argparse.Namespace) -> int:
     from harness.ab.job import AbOptions, run_ab, words_of_settings
     from harness.ab.render import print_ab
     from harness.ab.rounds import Plan
+    from harness.ci.command import print_safely
     from harness.comparison.render import to_json
     from harness.interrupt import Interrupt
 
@@ -126,11 +127,14 @@ def run_ab_command(parsed: argparse.Namespace) -> int:
     )
     with Interrupt().installed() as interrupt:
         result = run_ab(options, interrupt)
-    if parsed.json:
-        sys.stdout.write(to_json(result).decode() + "\n")
-    else:
-        print_ab(result, Console())
-    sys.stdout.flush()
+
+    def show() -> None:
+        if parsed.json:
+            sys.stdout.write(to_json(result).decode() + "\n")
+        else:
+            print_ab(result, Console())
+
+    print_safely(show)
     return ExitCode[result.status.name]
 
 

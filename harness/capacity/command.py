@@ -81,6 +81,7 @@ def run_capacity(parsed: argparse.Namespace) -> int:
     from harness.capacity.recording import record_capacity
     from harness.capacity.render import print_capacity
     from harness.capacity.search import Plan
+    from harness.ci.command import print_safely
     from harness.interrupt import Interrupt
     from harness.rundir import encode
 
@@ -99,12 +100,15 @@ def run_capacity(parsed: argparse.Namespace) -> int:
     # What part of a search found is no figure to compare others with.
     if options.run.history is not None and found.finished:
         record_capacity(found.capacity, options.run.history)
-    if parsed.json:
-        sys.stdout.write(encode(found.capacity).decode() + "\n")
-    else:
-        print_capacity(found.capacity, Console())
-        sys.stdout.write(f"report: {found.folder / 'capacity.png'}\n")
-    sys.stdout.flush()
+
+    def show() -> None:
+        if parsed.json:
+            sys.stdout.write(encode(found.capacity).decode() + "\n")
+        else:
+            print_capacity(found.capacity, Console())
+            sys.stdout.write(f"report: {found.folder / 'capacity.png'}\n")
+
+    print_safely(show)
     fault = found.fault or drawing_fault
     if fault is not None:
         raise fault

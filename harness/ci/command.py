@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.ci.options import OutputOptions
-from harness.errors import ExitCode, HarnessError
+from harness.errors import ExitCode, HarnessError, explain
 from harness.model import Result, Status
 from harness.report.judged import Judged
 
@@ -75,7 +75,11 @@ def show_judged(
     """Print by `show`, then as `show_result`."""
     from harness.ci.outputs import write_outputs
 
-    print_safely(show)
+    try:
+        print_safely(show)
+    except HarnessError as unprinted:
+        # The files may be all that is left of it.
+        fault = fault or unprinted
     unwritten = write_outputs(outputs, judged, sys.stderr)
     if unwritten is not None or fault is not None:
         raise unwritten or fault or HarnessError
@@ -83,7 +87,12 @@ def show_judged(
 
 
 def print_safely(show: Callable[[], None]) -> None:
-    """Print by `show` to a standard output that may be closed, or whose reader may be gone."""
+    """
+    Print by `show` to a standard output that may be closed, or whose reader may be gone.
+
+    Raises:
+        HarnessError: what it goes to can't be written, as on a full disk.
+    """
     if sys.stdout is None:
         # Closed by the caller: the exit code and the files have to do.
         return
@@ -92,5 +101,15 @@ def print_safely(show: Callable[[], None]) -> None:
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):
         # SystemExit is what rich makes of a broken pipe, with a code that is no verdict of ours.
-        # Whoever read our output has gone (`| head`), and the verdict stands. Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has gone (`| head`), and the verdict stands.
+        _silence()
+    except OSError as fault:
+        _silence()
+        raise HarnessError(
+            explain("standard output", fault=f"can't be written: {fault.strerror or fault}")
+        ) from fault
+
+
+def _silence() -> None:
+    """Send what is still in the buffer nowhere: Python would try once more at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,6 @@
 """Write a verdict where CI services look for it."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -32,12 +33,19 @@ def write_outputs(options: OutputOptions, judged: Judged, errors: TextIO | None)
     faults = [fault for path, content in _files(options, judged) if (fault := _write(path, content)) is not None]
     if options.step_summary is not None:
         warning = _append_summary(options.step_summary, judged)
-        if warning is not None and errors is not None:
-            errors.write(f"harness: {warning}\n")
-    if options.annotations and errors is not None:
-        errors.write(render_annotations(judged))
-        errors.flush()
+        if warning is not None:
+            _tell(errors, f"harness: {warning}\n")
+    if options.annotations:
+        _tell(errors, render_annotations(judged))
     return faults[0] if faults else None
+
+
+def _tell(errors: TextIO | None, text: str) -> None:
+    """Write to a standard error that may be closed, or full: nowhere is left to say so, and the verdict stands."""
+    if errors is not None:
+        with contextlib.suppress(OSError):
+            errors.write(text)
+            errors.flush()
 
 
 def bigger_path(path: Path) -> Path:

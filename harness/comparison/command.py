@@ -100,6 +100,7 @@ def run_compare(parsed: argparse.Namespace) -> int:
     # Heavy, so that --help stays instant.
     from rich.console import Console
 
+    from harness.ci.command import print_safely
     from harness.comparison.comparing import Settings, compare_records
     from harness.comparison.render import print_compared, to_json
     from harness.comparison.sources import read_named, read_past
@@ -133,9 +134,12 @@ def run_compare(parsed: argparse.Namespace) -> int:
         acceptances=acceptances,
         left_out=left_out,
     )
-    if parsed.json:
-        sys.stdout.write(to_json(compared).decode() + "\n")
-    else:
-        print_compared(compared, Console())
-    sys.stdout.flush()
+
+    def show() -> None:
+        if parsed.json:
+            sys.stdout.write(to_json(compared).decode() + "\n")
+        else:
+            print_compared(compared, Console())
+
+    print_safely(show)
     return ExitCode[compared.status.name]

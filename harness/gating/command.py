@@ -153,8 +153,9 @@ def _print(verdict: "BenchmarkVerdict", *, as_json: bool, told: str | None) -> N
 
 
 def _list_metrics() -> int:
+    from harness.ci.command import print_safely
     from harness.judge.catalogue import METRICS
 
-    for name, facts in METRICS.items():
-        print(f"{name:22}{facts.unit:8}{facts.kind.value:10}{facts.text}")
+    lines = [f"{name:22}{facts.unit:8}{facts.kind.value:10}{facts.text}" for name, facts in METRICS.items()]
+    print_safely(lambda: print("\n".join(lines)))
     return ExitCode.PASS

@@ -1,7 +1,6 @@
 """`harness indexes`: audit the indexes of a database, and the statements of its query log."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from harness.errors import ExitCode, UsageError, explain
@@ -52,6 +51,7 @@ def run_indexes(options: argparse.Namespace) -> int:
     if options.top < 1:
         raise UsageError(explain("option", "--top", fault="too small", got=options.top, need="1 or more"))
     # Heavy, so that --help stays instant.
+    from harness.ci.command import print_safely
     from harness.indexes.opening import open_database
     from harness.indexes.render import render_html, render_json, render_text
     from harness.indexes.workload import read_workload
@@ -61,8 +61,8 @@ def run_indexes(options: argparse.Namespace) -> int:
     workload = read_workload(options.queries) if options.queries is not None else None
     with open_database(options.database_url) as database:
         audit = audit_workload(database, workload, top=options.top, trial=not options.no_trial)
-    sys.stdout.write((render_json(audit) if options.json else render_text(audit)) + "\n")
-    sys.stdout.flush()
+    text = render_json(audit) if options.json else render_text(audit)
+    print_safely(lambda: print(text))
     # After the text: a folder that can't be written costs the page, and not the audit.
     if options.html is not None:
         write_atomically(options.html, render_html(audit).encode())

@@ -27,5 +27,8 @@ def add_schema_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_schema(parsed: argparse.Namespace) -> int:
     """Print the schema, JSON Schema draft 2020-12."""
-    print(Path(__file__).with_name(f"{parsed.kind}.schema.json").read_text(encoding="utf-8"), end="")
+    from harness.ci.command import print_safely
+
+    text = Path(__file__).with_name(f"{parsed.kind}.schema.json").read_text(encoding="utf-8")
+    print_safely(lambda: print(text, end=""))
     return ExitCode.PASS

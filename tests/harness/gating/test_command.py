@@ -259,13 +259,33 @@ def test_a_run_in_reach_is_named(run: Path, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err.endswith(f"no such folder, need a folder that holds run.json; try {partial}\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_under_standard_output_is_said_and_costs_no_other_output(run: Path, tmp_path: Path) -> None:
+    junit = tmp_path / "junit.xml"
+    gate = ["gate", str(run), "--no-default-gates", "--gate", "p(99) < 10ms", "--junit", str(junit)]
+    script = f"import sys; from harness.cli import main; sys.exit(main({gate!r}))"
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, check=False)
+    said = b"harness: standard output: can't be written: No space left on device\n"
+    assert (1, said) == (ended.returncode, ended.stderr)
+    assert "1" == ElementTree.parse(junit).getroot().get("failures")
+
+
+def test_a_full_disk_under_standard_error_changes_no_exit_code(run: Path) -> None:
+    gate = ["gate", str(run), "--no-default-gates", "--gate", "p(99) < 10ms", "--annotations"]
+    script = f"import sys; from harness.cli import main; sys.exit(main({gate!r}))"
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=full, check=False)
+    assert 3 == ended.returncode
+
+
 def test_a_reader_that_goes_away_changes_no_exit_code(run: Path) -> None:
     """As in `harness gate … | head -1`, with tables and with JSON."""
-    for form in ([], ["--json"]):
-        gate = ["gate", str(run), "--no-default-gates", "--gate", "p(99) < 10ms", *form]
+    judged = ["gate", str(run), "--no-default-gates", "--gate", "p(99) < 10ms"]
+    for code, gate in ((3, judged), (3, [*judged, "--json"]), (0, ["gate", "--metrics"]), (0, ["schema", "ab"])):
         script = f"import sys; from harness.cli import main; sys.exit(main({gate!r}))"
         child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert child.stdout is not None
         child.stdout.close()
         _, errors = child.communicate(timeout=60)
-        assert (3, b"") == (child.returncode, errors)
+        assert (code, b"") == (child.returncode, errors)
