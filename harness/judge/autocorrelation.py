@@ -9,6 +9,7 @@ section 3; N. Madras, A. D. Sokal, "The pivot algorithm", Journal of Statistical
 The constants were chosen by the simulations of ``python -m benchmarks.judge``; docs/verdicts.md has the tables.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,9 +23,16 @@ BULK_QUANTILES = (0.50, 0.75, 0.90)
 
 NEAR_LIMIT = 1 / 5
 """
-Levels of the bulk below this share of a limit are left out of its τ. That answers of 3 ms come in spells and so do
-answers of 8 ms says nothing of how answers of 500 ms come; at a fifth of the limit and above it does.
+Levels of the bulk below this share of the way from the fastest polls to a limit are left out of its τ. That answers
+of 3 ms come in spells and so do answers of 8 ms says nothing of how answers of 500 ms come, and nor does that answers
+of 221 ms and 225 ms do; at a fifth of the way and above it does.
 """
+
+EDGE_QUANTILE = 0.05
+"""Where the fastest polls end; the slowest begin at the other end. A few odd polls move neither."""
+
+_RESOLUTION_DIGITS = 9
+"""Decimals of a second that tell polls apart. Stored are microseconds, and differences of them differ by less."""
 
 _WINDOW_FACTOR = 5.0
 """Sokal's c: the sum over lags ends at the first lag of at least c τ."""
@@ -52,11 +60,15 @@ class Level:
         quantile: which level, 0..1.
         value: the quantile itself, in the unit of the values; infinite where failures reach down to it.
         time: τ of reaching it, ≥ 1.
+        low: where the fastest polls end, in the same unit.
+        high: where the slowest begin.
     """
 
     quantile: float
     value: float
     time: float
+    low: float = 0.0
+    high: float = math.inf
 
 
 def integrated_time(exceeds: Bools) -> float:
@@ -98,10 +110,12 @@ def bulk_levels(values: Floats) -> tuple[Level, ...]:
     """
     if len(values) == 0:
         return ()
+    told = np.round(values, _RESOLUTION_DIGITS)
+    low, high = quantile(told, EDGE_QUANTILE), quantile(told, 1 - EDGE_QUANTILE)
     return tuple(
-        Level(quantile=q, value=value, time=integrated_time(values >= value))
+        Level(quantile=q, value=value, time=integrated_time(told >= value), low=low, high=high)
         for q in BULK_QUANTILES
-        for value in (quantile(values, q),)
+        for value in (quantile(told, q),)
     )
 
 
@@ -115,9 +129,17 @@ def time_at_limit(at_limit: float, levels: Iterable[Level], *, limit: float) -> 
         limit: the limit, in the unit of the levels' values.
 
     Returns:
-        The largest τ over the limit itself and those levels that are not far below it (`NEAR_LIMIT`).
+        The largest τ over the limit itself and those levels that are not far from it (`NEAR_LIMIT`).
     """
-    return max([at_limit, *(level.time for level in levels if level.value >= NEAR_LIMIT * limit)])
+    return max([at_limit, *(level.time for level in levels if _is_near(level, limit))])
+
+
+def _is_near(level: Level, limit: float) -> bool:
+    """Tell whether a level lies near a limit, measured by how far the limit is from the other end of the polls."""
+    if limit > level.low:
+        return level.value - level.low >= NEAR_LIMIT * (limit - level.low)
+    # Nearly all polls reach the limit: what lies between the slowest of them says as little of it.
+    return math.isinf(level.high) or level.high - level.value >= NEAR_LIMIT * (level.high - limit)
 
 
 def _sums_in_window(exceeds: Bools, most_lags: int) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.judge.autocorrelation import bulk_levels, integrated_time, time_at_limit
+from harness.judge.autocorrelation import EDGE_QUANTILE, bulk_levels, integrated_time, time_at_limit
 from harness.judge.context import Context
 from harness.judge.findings import (
     NotJudged,
@@ -177,5 +177,9 @@ def _tau(limit_s: float, context: Context, histogram: Histogram, exceedances: in
     together as the same level of the response times does.
     """
     at_limit = integrated_time(context.response_time_s >= limit_s) if exceedances else 1.0
-    levels = [replace(level, value=histogram.quantile(level.quantile) or 0.0) for level in context.response_levels]
+    low, high = (histogram.quantile(q) or 0.0 for q in (EDGE_QUANTILE, 1 - EDGE_QUANTILE))
+    levels = [
+        replace(level, value=histogram.quantile(level.quantile) or 0.0, low=low, high=high)
+        for level in context.response_levels
+    ]
     return time_at_limit(at_limit, levels, limit=limit_s)

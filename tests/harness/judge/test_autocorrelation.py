@@ -68,6 +68,40 @@ def test_levels_far_below_the_limit_do_not_count():
     assert time_at_limit(2.0, (), limit=0.5) == 2.0
 
 
+def test_the_way_to_the_limit_begins_at_the_fastest_polls():
+    """With 220 ms in every poll, 230 ms is as far from 500 ms as 10 ms is from 280 ms."""
+    level = Level(quantile=0.9, value=0.23, time=7.0, low=0.22, high=0.24)
+    assert time_at_limit(1.0, (level,), limit=0.5) == 1.0
+    assert time_at_limit(1.0, (level,), limit=0.27) == 7.0
+    # Polls that nearly all reach the limit: as far beyond it, and near it again.
+    assert time_at_limit(1.0, (level,), limit=0.05) == 1.0
+    assert time_at_limit(1.0, (level,), limit=0.2) == 7.0
+
+
+@pytest.mark.parametrize("failures", [0, 30, 290, 300])
+def test_failures_leave_every_level_comparable(failures):
+    values = np.full(300, 0.02)
+    values[:failures] = np.inf
+    assert 1.0 <= time_at_limit(1.0, bulk_levels(values), limit=0.5) <= 300
+
+
+def test_a_constant_time_has_no_tau():
+    """Differences of instants differ in their last bits, in a pattern that repeats."""
+    start_s = np.arange(300) * 0.2 + 0.123456
+    values = (start_s + 0.02) - start_s
+    assert len(set(values)) > 1
+    assert [level.time for level in bulk_levels(values)] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("delay_s", [0.1, 0.22, 0.3])
+def test_a_constant_delay_with_small_spells_leaves_far_limits_alone(delay_s):
+    """As in `harness run --target-delay 220ms`: milliseconds up and down in spells, far from every limit."""
+    values = delay_s + 0.003 * autoregressive(0.97).draw(np.random.default_rng(1), 1800)
+    levels = bulk_levels(values)
+    assert max(level.time for level in levels) > 10
+    assert [1.0, 1.0] == [time_at_limit(1.0, levels, limit=limit_s) for limit_s in (0.05, 0.5)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [300, 1000])
 def test_independent_polls_lose_nothing(n):

@@ -59,8 +59,10 @@ def test_the_polls_autocorrelation_stands_in_for_the_statements():
         range(300),
         lambda s: replace(s, end_s=s.start_s + (0.15 if s.intended_start_s % 20 < 10 else 0.05)),
     )
-    near = evidence(samples, server=server(query=Histogram.of([0.04] * 600)))
+    near = evidence(samples, server=server(query=Histogram.of([0.02, 0.04] * 300)))
     assert finding("query-time", near).effective_n < 120
+    constant = evidence(samples, server=server(query=Histogram.of([0.04] * 600)))
+    assert finding("query-time", constant).effective_n == 600
     far = evidence(samples, server=server(query=Histogram.of([0.002] * 600)))
     assert finding("query-time", far).effective_n == 600
     reached = evidence(samples, server=server(query=Histogram.of([0.002] * 599 + [0.2])))
