@@ -272,7 +272,7 @@ def _kinds(columns: Columns) -> list[tuple[str, Bools]]:
     # As many as there are looks; where that does not do, the last look is for the rest together.
     shown_count = len(found) if len(found) <= _LOOKS else _LOOKS - 1
     shown = [
-        (f"{label_text(kind, widest_in=1.05, size_pt=9.5)}: {int(mask.sum()):,}", mask)
+        (f"{label_text(kind, widest_in=1.3, size_pt=9.5)}: {int(mask.sum()):,}", mask)
         for kind, mask in found[:shown_count]
     ]
     rest = found[shown_count:]

@@ -203,7 +203,7 @@ def _of_parts(material: Material) -> Iterator[Planned]:
         )
     yield _planned(
         "breakdown",
-        "Time of each part",
+        "Where the time went",
         captions.breakdown([(part.name, part.p95) for part in parts], source),
         lambda: draw_breakdown(parts),
         when=bool(parts),
@@ -230,7 +230,9 @@ def route_times(result: Result) -> list[tuple[str, Quantiles]]:
 
 def _of_health(material: Material) -> Iterator[Planned]:
     columns, seen, ticks, time = material.columns, material.seen, material.ticks, material.time
-    opened = bool((columns.new_connection == 1).any())
+    # Everybody opens a connection once: that is no news.
+    warmup_s = material.result.run.scenario.warmup_s
+    opened = bool((columns.new_connection[columns.start_s >= warmup_s] == 1).any())
     if len(seen):
         yield _planned(
             "connections",

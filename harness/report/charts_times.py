@@ -182,7 +182,7 @@ def _draw_band(axes: Axes, band: QuantileBand, edge: float) -> None:
 
 
 @styled
-def draw_breakdown(parts: Sequence[Part], *, title: str = "Time of each part") -> Figure:
+def draw_breakdown(parts: Sequence[Part], *, title: str = "Where the time went") -> Figure:
     """
     Draw p50, p95 and p99 of several durations side by side, one row each, with the figures written beside.
 

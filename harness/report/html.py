@@ -25,6 +25,7 @@ from harness.report.words import (
     command_line,
     counted,
     effective_n_text,
+    ended,
     index_text,
     interval_text,
     limit_text,
@@ -35,7 +36,6 @@ from harness.report.words import (
     sentence,
     server_window_text,
     state_sentence,
-    stop_sentence,
     target_text,
     trimmed_duration,
     value_text,
@@ -79,7 +79,6 @@ def render_html(
             findings=[_finding_row(finding) for finding in verdict.findings],
             not_judged=[(plain(name), plain(why)) for name, why in verdict.coverage.not_judged.items()],
             warnings=[sentence(warning) for warning in result.warnings],
-            stopped=stop_sentence(result.run),
             gates_from=None if result.gates_from is None else plain(result.gates_from),
             ungated=names(plain(route) for route in verdict.coverage.ungated),
             splits=[] if seen is None else split_rows(seen, result.summary),
@@ -180,6 +179,11 @@ class _BaselinePart:
 
 def _baseline(context: RunContext) -> _BaselinePart:
     told = [sentence(line) for line in (*context.differences, *context.warnings)]
+    nothing = {(one.reason, one.remedy) for one in context.comparisons if one.baseline is None}
+    if len(nothing) == 1 and all(one.baseline is None for one in context.comparisons):
+        ((reason, remedy),) = nothing
+        why = [sentence(reason), *([f"Remedy: {ended(remedy)}"] if remedy else [])]
+        return _BaselinePart(rows=[], told=[" ".join(why), *told])
     return _BaselinePart(rows=[_comparison_row(one) for one in context.comparisons], told=told)
 
 

@@ -18,7 +18,7 @@ def quantile_cells(times: Quantiles) -> list[str]:
     return [format_count(times.n), *map(format_duration, values)]
 
 
-def split_rows(seen: Columns, summary: Summary) -> list[tuple[str, str, list[tuple[str, str]]]]:
+def split_rows(seen: Columns, summary: Summary) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
     """
     Return what each quantile of the response time is made of: its name, its value, and each part with its share.
 
@@ -31,16 +31,16 @@ def split_rows(seen: Columns, summary: Summary) -> list[tuple[str, str, list[tup
         (
             split.name,
             format_duration(split.value_s),
-            [(name, _with_share(part_s, split.value_s)) for name, part_s in split.parts],
+            [(name, *_with_share(part_s, split.value_s)) for name, part_s in split.parts],
         )
         for split in splits
     ]
 
 
-def _with_share(part_s: float, whole_s: float) -> str:
-    share = f" ({100 * part_s / whole_s:.0f} %)" if whole_s > 0 else ""
+def _with_share(part_s: float, whole_s: float) -> tuple[str, str]:
     # Rounding leaves nothing of what is too short to be measured.
-    return f"{format_duration(part_s if part_s >= 1e-9 else 0.0)}{share}"
+    value = format_duration(part_s if part_s >= 1e-9 else 0.0)
+    return value, f"{100 * part_s / whole_s:.0f} %" if whole_s > 0 else NONE
 
 
 def route_rows(result: Result) -> list[tuple[str, list[str]]]:

@@ -24,7 +24,8 @@ from harness.model import (
     Target,
     TargetKind,
 )
-from harness.units import format_count, format_duration, format_number, format_ratio
+from harness.scenarios import DEFAULT_SCENARIO, SCENARIOS
+from harness.units import format_count, format_duration, format_number, format_ratio, parse_duration_s
 
 NONE = "–"
 """Shown where a thing does not apply; ``?`` is for a thing that applies and is not known."""
@@ -186,16 +187,6 @@ def state_sentence(run: Run) -> str | None:
     return None if how is None else f"{how}: it is judged on what was measured."
 
 
-def stop_sentence(run: Run) -> str | None:
-    """Say why the gates ended a run before its time; None when they did not."""
-    stop = run.stop
-    if stop is None:
-        return None
-    what = "surely failed" if stop.status is Status.FAIL else "were settled"
-    at = trimmed_duration(round(stop.judged_until_s, 1))
-    return f"The run was ended after {at} of {trimmed_duration(run.scenario.run_time_s)}, because gates {what}."
-
-
 def verdict_sentence(result: Result) -> str:
     """Say in one or two sentences why the verdict is what it is."""
     verdict = result.verdict
@@ -234,10 +225,12 @@ def command_line(run: Run) -> str:
     What a record does not hold is left to the reader: the database URL, because it may carry a password.
     """
     scenario, target = run.scenario, run.target
-    words = ["harness", "run", "--agents", str(scenario.agents)]
+    words = ["harness", "run"]
+    words += [] if scenario.name == DEFAULT_SCENARIO else ["--scenario", scenario.name]
+    words += ["--agents", str(scenario.agents)]
     words += ["--interval", _flag_duration(scenario.interval_s), "--run-time", _flag_duration(scenario.run_time_s)]
     words += ["--warmup", _flag_duration(scenario.warmup_s), "--phase-model", scenario.phase_model]
-    words += ["--seed", str(scenario.seed)]
+    words += ["--seed", str(scenario.seed), *_parameter_flags(scenario)]
     if target.kind is TargetKind.ATTACHED:
         words += ["--host", target.url]
     elif target.deployments is not None:
@@ -246,7 +239,27 @@ def command_line(run: Run) -> str:
         words += ["--target-delay", _flag_duration(target.delay_s)]
     if target.error_ratio:
         words += ["--target-error-ratio", f"{target.error_ratio:g}"]
+    if target.pool_size is not None:
+        words += ["--target-pool-size", str(target.pool_size)]
+    if target.hold_s:
+        words += ["--target-hold", _flag_duration(target.hold_s)]
+    if target.dropped_index:
+        words += ["--target-drop-index", target.dropped_index]
     return plain(shlex.join(words))
+
+
+def _parameter_flags(scenario: Scenario) -> list[str]:
+    """Return a scenario's own numbers as they are typed; those of a scenario that is not ours have no flag."""
+    kind = SCENARIOS.get(scenario.name)
+    words = []
+    for parameter in () if kind is None else kind.parameters:
+        value = scenario.parameters.get(parameter.name)
+        if isinstance(value, str):
+            words += [parameter.flag, value]
+        elif value is not None:
+            is_duration = parameter.parse is parse_duration_s
+            words += [parameter.flag, _flag_duration(value) if is_duration else f"{value:g}"]
+    return words
 
 
 def _held(gates: int) -> str:

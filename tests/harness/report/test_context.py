@@ -131,9 +131,19 @@ def test_what_is_not_known_of_a_comparison_is_a_question_and_never_a_number() ->
         detectable_ratio=None,
         remedy="3 runs",
     )
-    text = " ".join(Page(render_html(result_of(fleet()), (), replace(CONTEXT, comparisons=(bare,)))).text)
+    beside = replace(CONTEXT, comparisons=(COMPARED, bare))
+    text = " ".join(Page(render_html(result_of(fleet()), (), beside)).text)
     assert "? (0 runs)" in text
     assert "3 runs." in text
+
+
+def test_without_any_baseline_one_sentence_says_so() -> None:
+    bare = replace(
+        COMPARED, baseline=None, baseline_n=0, change_ratio=None, reason="there is none", remedy="3 runs"
+    )
+    several = replace(CONTEXT, comparisons=(bare, replace(bare, quantile=0.5)))
+    words = Page(render_html(result_of(fleet()), (), several)).words
+    assert "No figure could be compared. There is none. Remedy: 3 runs. The commit differs." in words
 
 
 def test_without_a_history_nothing_is_said_of_a_baseline() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.cli import build_parser
 from harness.model import Direction, Interval, RunState, Status, TargetKind
+from harness.options import RunOptions, check_options, read_run_options
 from harness.report.words import (
     command_line,
     effective_n_text,
@@ -25,6 +26,8 @@ from harness.report.words import (
     value_text,
     verdict_sentence,
 )
+from harness.scenarios import DEFAULT_SCENARIO, SCENARIOS
+from harness.units import parse_duration_s, parse_ratio
 from tests.harness.results import finding, findings_of, fleet, gate, result_of, run_of, summary_of, verdict_of
 
 
@@ -241,6 +244,23 @@ def test_the_command_line_is_one_that_the_command_takes() -> None:
         )
         parsed = build_parser().parse_args(shlex.split(line)[1:])
         assert (50, 7, "uniform") == (parsed.agents, parsed.seed, parsed.phase_model)
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+def test_the_command_line_makes_the_same_work_of_every_scenario(name: str) -> None:
+    """A line that leaves out the scenario's numbers makes another run, with another digest."""
+    typed = [] if name == DEFAULT_SCENARIO else ["--scenario", name]
+    for parameter in SCENARIOS[name].parameters:
+        typical = {parse_duration_s: "3s", parse_ratio: "25%"}
+        other = parameter.choices[-1] if parameter.choices else typical.get(parameter.parse, "3")  # type: ignore[call-overload]
+        typed += [parameter.flag, other]
+    planned = check_options(_options(["run", *typed]))
+    line = command_line(replace(run_of(), scenario=planned))
+    assert planned == check_options(_options(shlex.split(line)[1:]))
+
+
+def _options(arguments: list[str]) -> RunOptions:
+    return read_run_options(build_parser().parse_args(arguments))
 
 
 def test_the_state_of_a_run_does_not_change_its_command() -> None:
