@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from monitoring.logs.figures import AgentFigures, ErrorFigures, RouteFigures, StatementFigures
+from monitoring.logs.figures import AgentFigures, ErrorFigures, PollingFigures, RouteFigures, StatementFigures
 from monitoring.logs.files import size_on_disk
 from monitoring.logs.folds import ErrorFold, QueryFold, RequestFold
 from monitoring.logs.reader import Coverage, LogReading, LogRow, QueryRow
@@ -36,6 +36,7 @@ class LogAnalysis:
         slowest_statements: by p95.
         top_errors: by count, from requests, messages and statements.
         errors_by_agent: by count of errors.
+        agents: by count of requests.
         request_coverage: what the request log held.
         query_coverage: what the query log held.
     """
@@ -54,6 +55,7 @@ class LogAnalysis:
     slowest_statements: tuple[StatementFigures, ...]
     top_errors: tuple[ErrorFigures, ...]
     errors_by_agent: tuple[AgentFigures, ...]
+    agents: tuple[PollingFigures, ...]
     request_coverage: Coverage
     query_coverage: Coverage
 
@@ -121,6 +123,7 @@ def analyse_logs(
         slowest_statements=queries.slowest_statements(top),
         top_errors=errors.top(top),
         errors_by_agent=requests.errors_by_agent(top),
+        agents=requests.agents(top),
         request_coverage=request_reading.coverage,
         query_coverage=query_reading.coverage,
     )

@@ -322,6 +322,7 @@ def _shortened(logs: LogAnalysis) -> LogAnalysis:
         slowest_statements=logs.slowest_statements[:_TOP],
         top_errors=logs.top_errors[:_TOP],
         errors_by_agent=logs.errors_by_agent[:_TOP],
+        agents=logs.agents[:_TOP],
     )
 
 

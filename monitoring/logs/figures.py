@@ -89,6 +89,26 @@ class ErrorFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollingFigures:
+    """
+    When one agent sent its requests.
+
+    Args:
+        agent: its id.
+        count: its requests.
+        errors: of these, answered with 400 and above.
+        first: when the first one arrived, UTC.
+        last: when the last one arrived, UTC.
+    """
+
+    agent: str
+    count: int
+    errors: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentFigures:
     """
     One agent that met errors.

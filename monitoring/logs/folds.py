@@ -9,11 +9,11 @@ thousands, so that the loop over rows stays short.
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, TypeVar
 
 from monitoring.histogram import Histogram
-from monitoring.logs.figures import AgentFigures, ErrorFigures, RouteFigures, StatementFigures
+from monitoring.logs.figures import AgentFigures, ErrorFigures, PollingFigures, RouteFigures, StatementFigures
 from monitoring.logs.reader import LogRow, QueryRow
 
 MAX_KEYS: Final = 5_000
@@ -106,7 +106,7 @@ class RequestFold:
         self._routes: Bounded[tuple[str | None, str | None], _Tally] = Bounded(
             _Tally, others=lambda _: (OTHERS, OTHERS)
         )
-        self._agents: Bounded[str, Counter[int]] = Bounded(Counter, others=lambda _: OTHERS)
+        self._agents: Bounded[str, _AgentTally] = Bounded(_AgentTally, others=lambda _: OTHERS)
         self._waiting = 0
 
     def add(self, rows: list[LogRow]) -> None:
@@ -124,7 +124,7 @@ class RequestFold:
             if row.duration_ms is not None:
                 tally.waiting_ms.append(row.duration_ms)
             if row.agent is not None:
-                agents[row.agent][status] += 1
+                agents[row.agent].add(row, status)
             tally.count += 1
             if status >= 400:
                 self._add_error(row, status, tally)
@@ -172,7 +172,8 @@ class RequestFold:
     def errors_by_agent(self, n: int) -> tuple[AgentFigures, ...]:
         """Return the `n` agents with the most answers of 400 and above."""
         figures = []
-        for agent, statuses in self._agents.items():
+        for agent, tally in self._agents.items():
+            statuses = tally.statuses
             errors = {status: count for status, count in sorted(statuses.items()) if status >= 400}
             if errors:
                 server_errors = sum(count for status, count in errors.items() if status >= 500)
@@ -187,6 +188,21 @@ class RequestFold:
                 )
         figures.sort(key=lambda one: (-one.server_errors - one.client_errors, one.agent))
         return tuple(figures[:n])
+
+    def agents(self, n: int) -> tuple[PollingFigures, ...]:
+        """Return the `n` agents with most requests; those beyond the bound stand for nobody and are left out."""
+        figures = [
+            PollingFigures(
+                agent=agent,
+                count=tally.statuses.total(),
+                errors=sum(count for status, count in tally.statuses.items() if status >= 400),
+                first=_arrival(tally.first),
+                last=_arrival(tally.last),
+            )
+            for agent, tally in self._agents.items()
+            if agent != OTHERS and tally.first is not None and tally.last is not None
+        ]
+        return tuple(sorted(figures, key=lambda one: (-one.count, one.agent))[:n])
 
     def _add_error(self, row: LogRow, status: int, tally: "_Tally") -> None:
         if status < 500:
@@ -301,6 +317,23 @@ class _Tally:
         self.waiting_ms.clear()
 
 
+class _AgentTally:
+    __slots__ = ("first", "last", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: Counter[int] = Counter()
+        # The rows that ended first and last.
+        self.first: LogRow | None = None
+        self.last: LogRow | None = None
+
+    def add(self, row: LogRow, status: int) -> None:
+        self.statuses[status] += 1
+        if self.last is None or row.time >= self.last.time:
+            self.last = row
+        if self.first is None or row.time < self.first.time:
+            self.first = row
+
+
 class _StatementTally(_Tally):
     __slots__ = ("errors", "routes", "slow")
 
@@ -310,6 +343,10 @@ class _StatementTally(_Tally):
         self.slow = 0
         # As many keys as there are routes, which the service itself keeps few.
         self.routes: Counter[str | None] = Counter()
+
+
+def _arrival(row: LogRow) -> datetime:
+    return row.time - timedelta(milliseconds=row.duration_ms or 0.0)
 
 
 def _place(route: str | None, method: str | None) -> str:

@@ -1,10 +1,11 @@
 """What every fold from a source to a report's figures needs, and the comparison of two windows. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from statistics import median
 
 from monitoring.histogram import Histogram
-from monitoring.reports.records import Change, Figures, Timing, Totals, Window
+from monitoring.reports.records import Agent, Agents, Change, Figures, Timing, Totals, Window
 
 FEWEST_REQUESTS = 10
 """An agent that sent fewer has no interval worth judging."""
@@ -24,6 +25,18 @@ def timing(histogram: Histogram) -> Timing:
         p95_ms=quantile_ms(0.95),
         p99_ms=quantile_ms(0.99),
         max_ms=ms_of(histogram.max_s),
+    )
+
+
+def agents_of(found: Sequence[Agent]) -> Agents:
+    """Return the agents together, with the median of those intervals that are worth judging."""
+    intervals_s = [
+        one.interval_s for one in found if one.interval_s is not None and one.requests >= FEWEST_REQUESTS
+    ]
+    return Agents(
+        seen=len(found),
+        median_interval_s=median(intervals_s) if intervals_s else None,
+        listed=tuple(sorted(found, key=lambda one: (-one.requests, one.agent))),
     )
 
 

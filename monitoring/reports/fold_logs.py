@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from monitoring.loganalysis import LogAnalysis
-from monitoring.reports.fold import ms_of, per_s, ratio
-from monitoring.reports.records import Endpoint, Errors, Figures, Statement, Timing, Totals, Window
+from monitoring.reports.fold import agents_of, ms_of, per_s, ratio
+from monitoring.reports.records import Agent, Agents, Endpoint, Errors, Figures, Statement, Timing, Totals, Window
 
 
 def figures_of_logs(logs: LogAnalysis, window: Window) -> Figures:
@@ -15,7 +15,7 @@ def figures_of_logs(logs: LogAnalysis, window: Window) -> Figures:
     there is one route.
 
     Args:
-        logs: the analysis, with all routes and statements in it.
+        logs: the analysis, with all routes, statements and agents in it.
         window: the part of the window that the request log covers.
     """
     endpoints = tuple(
@@ -50,6 +50,7 @@ def figures_of_logs(logs: LogAnalysis, window: Window) -> Figures:
         ),
         endpoints=endpoints,
         statements=_logged_statements(logs) if logs.query_coverage.lines else None,
+        agents=_logged_agents(logs),
     )
 
 
@@ -62,6 +63,25 @@ def _over_routes(endpoints: Sequence[Endpoint]) -> Timing:
         count=n,
         mean_ms=sum((one.mean_ms or 0.0) * one.count for one in times) / n if n else None,
         max_ms=max((one.max_ms for one in times if one.max_ms is not None), default=None),
+    )
+
+
+def _logged_agents(logs: LogAnalysis) -> Agents:
+    return agents_of(
+        [
+            Agent(
+                agent=one.agent,
+                requests=one.count,
+                errors=one.errors,
+                first_seen=one.first,
+                last_seen=one.last,
+                # A clock that was set back may have turned the two round.
+                interval_s=max(0.0, (one.last - one.first).total_seconds()) / (one.count - 1)
+                if one.count > 1
+                else None,
+            )
+            for one in logs.agents
+        ]
     )
 
 

@@ -1,11 +1,10 @@
 """From rollups of the store to a report's figures. Pure: no file, no clock."""
 
 from collections.abc import Iterable, Sequence
-from statistics import median
 
 from monitoring.histogram import Histogram
 from monitoring.model import PoolState
-from monitoring.reports.fold import FEWEST_REQUESTS, per_s, ratio, timing, utc_of
+from monitoring.reports.fold import agents_of, per_s, ratio, timing, utc_of
 from monitoring.reports.records import (
     Agent,
     Agents,
@@ -182,14 +181,7 @@ def _agents(slot: Slot) -> Agents:
         for name, one in slot.agents.items()
         if name != OVERFLOW
     ]
-    intervals_s = [
-        one.interval_s for one in found if one.interval_s is not None and one.requests >= FEWEST_REQUESTS
-    ]
-    return Agents(
-        seen=len(found),
-        median_interval_s=median(intervals_s) if intervals_s else None,
-        listed=tuple(sorted(found, key=lambda one: (-one.requests, one.agent))),
-    )
+    return agents_of(found)
 
 
 def _spots(slot: Slot) -> tuple[Spot, ...]:

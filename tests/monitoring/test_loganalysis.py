@@ -106,6 +106,7 @@ def test_nothing_is_an_answer(tmp_path: Path) -> None:
         slowest_statements=(),
         top_errors=(),
         errors_by_agent=(),
+        agents=(),
         request_coverage=Coverage(),
         query_coverage=Coverage(),
     )

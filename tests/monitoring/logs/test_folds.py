@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from monitoring.histogram import Histogram
 from monitoring.logs import folds
-from monitoring.logs.figures import AgentFigures, ErrorFigures, RouteFigures, StatementFigures
+from monitoring.logs.figures import AgentFigures, ErrorFigures, PollingFigures, RouteFigures, StatementFigures
 from monitoring.logs.folds import OTHERS, ErrorFold, QueryFold, RequestFold
 from monitoring.logs.reader import LogRow, QueryRow
 
@@ -69,7 +69,7 @@ def test_no_rows_no_figures() -> None:
     queries, _ = fold_queries()
     assert (requests.requests, requests.messages, queries.queries, queries.slow, queries.failed) == (0,) * 5
     assert (requests.by_status, requests.by_level, requests.by_route) == ({}, {}, {})
-    assert (requests.slowest_routes(9), requests.errors_by_agent(9)) == ((), ())
+    assert (requests.slowest_routes(9), requests.errors_by_agent(9), requests.agents(9)) == ((), (), ())
     assert (queries.slowest_statements(9), errors.top(9)) == ((), ())
 
 
@@ -91,6 +91,8 @@ def test_one_request() -> None:
         ),
     )
     assert (errors.top(9), requests.errors_by_agent(9)) == ((), ())
+    arrived = NOON - timedelta(milliseconds=4)
+    assert requests.agents(9) == (PollingFigures(agent="agent-1", count=1, errors=0, first=arrived, last=arrived),)
 
 
 def test_all_failed() -> None:
@@ -100,6 +102,7 @@ def test_all_failed() -> None:
     assert requests.errors_by_agent(9) == (
         AgentFigures(agent="agent-1", count=3, server_errors=3, client_errors=0, by_status={503: 3}),
     )
+    assert [("agent-1", 3, 3)] == [(one.agent, one.count, one.errors) for one in requests.agents(9)]
     assert errors.top(9) == (
         ErrorFigures(
             source="request",
@@ -247,6 +250,31 @@ def test_what_a_foreign_writer_left_out_is_unknown_not_nought() -> None:
     assert (figures.mean_s, figures.p95_s, figures.max_s) == (None, None, None)
 
 
+def test_an_agents_first_and_last_request_are_those_of_its_arrivals_in_any_order_of_lines() -> None:
+    """Several workers write one file, so lines stand only nearly in order; their time is the end of a request."""
+    requests, _ = fold_requests(
+        poll(20, duration_ms=500.0),
+        poll(40),
+        poll(0, duration_ms=2000.0),
+        poll(30, status=404),
+        poll(5, agent="agent-2", duration_ms=None),
+        poll(7, agent=None),
+    )
+    assert requests.agents(9) == (
+        PollingFigures(
+            agent="agent-1",
+            count=4,
+            errors=1,
+            first=NOON - timedelta(seconds=2),
+            last=NOON + timedelta(seconds=39.996),
+        ),
+        PollingFigures(
+            agent="agent-2", count=1, errors=0, first=NOON + timedelta(seconds=5), last=NOON + timedelta(seconds=5)
+        ),
+    )
+    assert ["agent-1"] == [one.agent for one in requests.agents(1)]
+
+
 def test_memory_is_bounded_and_nothing_is_lost_from_the_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scanner's million agents and a message that never repeats end up under one key."""
     monkeypatch.setattr(folds, "MAX_KEYS", 3)
@@ -262,6 +290,8 @@ def test_memory_is_bounded_and_nothing_is_lost_from_the_counts(monkeypatch: pyte
         ("agent-1", 2),
         ("agent-2", 2),
     ]
+    # Those that share a key have no first and last request of their own.
+    assert ["agent-0", "agent-1", "agent-2"] == [one.agent for one in requests.agents(9)]
     assert sum(one.count for one in errors.top(99)) == 18
     assert errors.top(1)[0].text == OTHERS
     queries, _ = fold_queries(*(select(statement=f"SELECT {number}") for number in range(9)))

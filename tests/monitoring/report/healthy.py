@@ -153,6 +153,7 @@ def logs(**changes: Any) -> LogAnalysis:
         "slowest_statements": (),
         "top_errors": (),
         "errors_by_agent": (),
+        "agents": (),
         "request_coverage": coverage(),
         "query_coverage": coverage(),
     }

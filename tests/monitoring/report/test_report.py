@@ -98,7 +98,7 @@ def test_the_pieces_of_the_window_add_up(hour: Past) -> None:
 
 
 def test_log_files_alone_give_the_same_counts(hour: Past) -> None:
-    """And what they can't tell is unknown: agents, pools, percentiles over several routes."""
+    """And what they can't tell is unknown: pools, percentiles over several routes."""
     stored, logged = reported(hour.folder, 0, 3600), reported(hour.folder, 0, 3600, store=False)
     assert "logs" == logged.figures_from
     assert logged.now is not None
@@ -111,7 +111,14 @@ def test_log_files_alone_give_the_same_counts(hour: Past) -> None:
     assert stored.pending_now.response_time.p99_ms == pytest.approx(
         logged.pending_now.response_time.p99_ms, rel=0.01
     )
-    assert (None, None) == (logged.now.agents, logged.now.pools)
+    assert logged.now.pools is None
+    assert stored.now.agents is not None
+    assert logged.now.agents is not None
+    assert stored.now.agents.seen == logged.now.agents.seen
+    assert stored.now.agents.median_interval_s == pytest.approx(logged.now.agents.median_interval_s, abs=1e-3)
+    for one, other in zip(stored.now.agents.listed, logged.now.agents.listed, strict=True):
+        assert (one.agent, one.requests, one.errors) == (other.agent, other.requests, other.errors)
+        assert one.interval_s == pytest.approx(other.interval_s, abs=1e-3)
     assert (None, ()) == (logged.pending_now.queries_per_request, logged.points)
 
 
