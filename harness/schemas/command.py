@@ -15,14 +15,16 @@ benchmarks  what harness gate --benchmark-json prints with --json
 selftest    what harness selftest prints with --json
 compare     what harness compare prints with --json
 ab          ab.json, and what harness ab prints with --json
+history-record
+            each file below runs/ of a history, and what harness history show prints with --json
 """
+
+_KINDS = ("result", "benchmarks", "selftest", "compare", "ab", "history-record")
 
 
 def add_schema_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `harness schema`, which `run_schema` reads."""
-    parser.add_argument(
-        "kind", choices=("result", "benchmarks", "selftest", "compare", "ab"), help="which of them"
-    )
+    parser.add_argument("kind", choices=_KINDS, help="which of them")
 
 
 def run_schema(parsed: argparse.Namespace) -> int:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 EPILOG = """\
 Every figure of every run in the history is a point of a series; all series are searched for changes and judged
 together. A change with fewer than five runs after it is only suspected. A page for people, a picture of each chart
-and the whole as data are written into --out.
+and the whole as data are written into --out. Quantiles of one thing share a chart, every other series has its own.
+Of a very large history ask for less: --since and --metric shorten what is read, --last what is judged and drawn.
 
 examples:
   harness trend

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness
+from harness.cli import main
 from harness.errors import HarnessError
 from harness.history.records import (
     UnreadableRecordError,
@@ -143,3 +144,8 @@ def test_the_published_schema_is_that_of_the_records(request: pytest.FixtureRequ
     if request.config.getoption("--update"):
         SCHEMA.write_text(current, encoding="utf-8")
     assert current == SCHEMA.read_text(encoding="utf-8")
+
+
+def test_the_command_prints_the_schema_of_a_record(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["schema", "history-record"])
+    assert SCHEMA.read_text(encoding="utf-8") == capsys.readouterr().out
