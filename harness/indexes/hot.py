@@ -31,7 +31,7 @@ def judge_serving(
         What serves it; and the fault that its index stands there as it should and is passed over, or None. An
         index that is missing or on other columns is a finding about indexes, which names its cure.
     """
-    used = tuple(dict.fromkeys(node.index for node in plan.nodes() if node.index is not None))
+    used = tuple(dict.fromkeys(name for node in plan.nodes() if (name := _entered(node)) is not None))
     if expected is None:
         return StatementServing(statement=statement, index=None, served=None, used=used), None
     standing, missing = _standing(definitions, expected)
@@ -55,6 +55,11 @@ def judge_serving(
         return _serving(statement, name, used, served=False, note=fault), finding
     # A captured one has its line in the table of statements, with the excuse; the specification's own has none.
     return _serving(statement, name, used, served=None, note=excuse), None if statement.calls else finding
+
+
+def _entered(node: Plan) -> str | None:
+    # SQLite keeps a table in the order of its integer key, which is no index.
+    return "primary key" if " USING INTEGER PRIMARY KEY" in node.detail else node.index
 
 
 def _standing(

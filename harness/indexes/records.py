@@ -62,7 +62,7 @@ class StatementServing:
         statement: the statement and its figures.
         index: that the specification names for it; None where it names none.
         served: whether `index` serves it; None when none is named, or a healthy planner may pass it over too.
-        used: indexes that its plan uses, in the plan's order; none for a mere scan and for SQLite's row ids.
+        used: indexes that its plan uses, in the plan's order; ``primary key`` for SQLite's row ids.
         note: why `served` is not True although an index is named.
     """
 

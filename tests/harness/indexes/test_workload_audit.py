@@ -425,6 +425,14 @@ def test_each_captured_statement_with_the_index_that_serves_it(engine: Engine) -
 CAST_IDS = "SELECT CAST(id AS VARCHAR), CAST(id AS VARCHAR)"
 
 
+def test_row_ids_of_sqlite(tmp_path: Path) -> None:
+    """A table's own key is no index, and it is no full scan either."""
+    url = f"sqlite:///{tmp_path / 'master.db'}"
+    build(url, rows=2000)
+    made = audit(url, captured("SELECT artifact FROM deployments WHERE id = ?"))
+    assert [("primary key",)] == [one.used for one in made.servings]
+
+
 def test_captured_pending_query_that_is_not_served(engine: Engine) -> None:
     """The composite is missing: the index's finding names the cure, and the statement's line says it too."""
     run(engine, f"DROP INDEX {COMPOSITE}")
