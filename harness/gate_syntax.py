@@ -206,7 +206,9 @@ class _Reader:
         only = _AGGREGATE.fullmatch(text)
         found = _FIGURE.fullmatch(text)
         if not text or (only is None and found is None):
-            raise self._fault("no figure before the comparison", got=f"'{text}'", need=_EXAMPLE)
+            baseline = re.search(r"\bvs\b", text) is not None
+            remedy = "'… vs baseline < +10%'" if baseline else None
+            raise self._fault("no figure before the comparison", got=f"'{text}'", need=_EXAMPLE, remedy=remedy)
         metric = None if only or found is None else found["metric"]
         aggregate = only.group(0) if only else found["aggregate"] if found else None
         kind = None if only or found is None else found["kind"]
@@ -226,6 +228,8 @@ class _Reader:
             raise self._fault("an index has no limit", need="'index(idx_deployment_agent_status_created)'")
         if word in METRICS:
             return word
+        if _AGGREGATE.match(word.lower()) or word == "P":
+            raise self._fault("quantiles are written small", got=f"'{word}'", remedy=f"'{word.lower()}'")
         near = nearest_metric(word)
         need = "one of " + ", ".join(METRICS)
         raise self._fault(
@@ -249,8 +253,9 @@ class _Reader:
             )
         if word:
             return 1.0 if word == "max" else 0.5
-        quantile = float(Decimal(percent or short) / 100)
-        if not 0 < quantile <= 1:
+        exact = Decimal(percent or short) / 100
+        quantile = float(exact)
+        if not 0 < quantile <= 1 or (quantile == 1) != (exact == 1):
             raise self._fault("quantile out of range", got=f"p({percent or short})", need="p(N) with 0 < N <= 100")
         return quantile
 
@@ -311,18 +316,22 @@ class _Reader:
         need, form = _UNITS[unit]
         if re.fullmatch(_NUMBER, text):
             fault = "a limit without a unit" if unit != "count" else "no whole number"
-            shown = f"{Decimal(text) * 100:f}" if unit == "ratio" and Decimal(text) <= 1 else text
+            # As a share of 1, as k6 writes it; 1 itself can only be a per cent.
+            shown = f"{Decimal(text) * 100:f}" if unit == "ratio" and Decimal(text) < 1 else text
             shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
             remedy = f"'{form.format(shown)}'" if unit != "count" else None
             raise self._fault(fault, got=f"'{text}'", need=need, remedy=remedy)
-        raise self._fault("not a limit for this metric", got=f"'{text}'", need=need)
+        remedy = "'1/interval'" if unit == "per_s" and re.match(r"1\s*/\s*i", text) else None
+        raise self._fault("not a limit for this metric", got=f"'{text}'", need=need, remedy=remedy)
 
     def _percent(self, text: str) -> float:
         value = _read_quantity(text, "ratio")
         if value is None:
-            raise self._fault(
-                "a limit without a unit", got=f"'{text}'", need=_UNITS["ratio"][0], remedy=f"'{text}%'"
-            )
+            number = re.fullmatch(_NUMBER, text) is not None
+            shown = f"{Decimal(text) * 100:f}" if number and Decimal(text) < 1 else text
+            shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
+            remedy = f"'{shown}%'" if number else None
+            raise self._fault("a limit without a unit", got=f"'{text}'", need=_UNITS["ratio"][0], remedy=remedy)
         return value
 
     def _option(self, gate: Gate, text: str) -> Gate:
@@ -336,7 +345,10 @@ class _Reader:
         if word == "confidence":
             return replace(gate, confidence=self._percent(value))
         need = "one of confidence N%, on_inconclusive fail|pass, abort_on_fail, optional"
-        raise self._fault("unknown option", got=f"'{text}'", need=need)
+        near = difflib.get_close_matches(
+            word.lower(), ("confidence", "on_inconclusive", "abort_on_fail", "optional"), n=1
+        )
+        raise self._fault("unknown option", got=f"'{text}'", need=need, remedy=f"'{near[0]}'" if near else None)
 
     def _fault(
         self, fault: str, *, got: object = None, need: str | None = None, remedy: str | None = None

@@ -23,12 +23,12 @@ BULK_QUANTILES = (0.50, 0.75, 0.90)
 
 NEAR_LIMIT = 1 / 5
 """
-Levels of the bulk below this share of the way from the fastest polls to a limit are left out of its τ. That answers
-of 3 ms come in spells and so do answers of 8 ms says nothing of how answers of 500 ms come, and nor does that answers
-of 221 ms and 225 ms do; at a fifth of the way and above it does.
+Levels of the bulk below this share of the way from the fastest polls to a limit are left out of its τ. That
+answers of 3 ms come in spells and so do answers of 8 ms says nothing of how answers of 500 ms come, and nor does
+that answers of 221 ms and 225 ms do; at a fifth of the way and above it does.
 """
 
-EDGE_QUANTILE = 0.05
+EDGE_QUANTILE = 0.01
 """Where the fastest polls end; the slowest begin at the other end. A few odd polls move neither."""
 
 _RESOLUTION_DIGITS = 9

@@ -30,6 +30,8 @@ def check_gates(gates: Sequence[Gate]) -> None:
             raise UsageError(explain("gate", gate.name, fault=fault, got=got, need=need))
 
 
+_OPERATORS = {Direction.ABOVE: "'>'", Direction.NEAR: "'==' or 'within'"}
+
 _HIGHEST_QUANTILE = 0.999999
 """Three million polls without exceedance are needed for it."""
 
@@ -61,7 +63,7 @@ def _faults(gate: Gate, facts: MetricFacts) -> list[Fault]:
     elif gate.quantile is not None and _HIGHEST_QUANTILE < gate.quantile < 1:
         faults.append(("no run is long enough for this quantile", gate.quantile, "up to p(99.9999), or max"))
     if facts.kind is not Kind.PLAIN and gate.direction is not Direction.BELOW and not gate.against_baseline:
-        faults.append((f"'{gate.metric}' has to stay below its limit", gate.direction.value, "'below'"))
+        faults.append((f"'{gate.metric}' has to stay below its limit", _OPERATORS[gate.direction], "'<'"))
     if gate.kind is not None and not facts.selects:
         faults.append((f"'{gate.metric}' has no kinds", f"'{gate.kind}'", "none"))
     return faults
@@ -71,6 +73,8 @@ def _range_faults(gate: Gate) -> list[Fault]:
     faults: list[Fault] = []
     if not math.isfinite(gate.limit) or gate.limit < 0:
         faults.append(("limit out of range", gate.limit, "a finite number, 0 or more"))
+    elif gate.limit == 0 and gate.quantile is not None and not gate.against_baseline:
+        faults.append(("nothing takes less than no time", "a limit of 0", "more than 0"))
     elif gate.metric == "error_ratio" and gate.limit >= 1 and not gate.against_baseline:
         faults.append(("limit out of range", gate.limit, "0 <= ratio < 1"))
     if not 0.5 <= gate.confidence < 1:

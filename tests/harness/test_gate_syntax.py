@@ -167,6 +167,24 @@ def refusal(text):
             "a limit without a unit, got '200', need a duration such as 200ms or 2s; try '200ms'",
         ),
         ("error_ratio < 0.015", "a limit without a unit, got '0.015', need a percentage such as 1%; try '1.5%'"),
+        ("error_ratio < 1", "a limit without a unit, got '1', need a percentage such as 1%; try '1%'"),
+        ("P95 < 1s", "quantiles are written small, got 'P95'; try 'p95'"),
+        ("P(95) < 1s", "quantiles are written small, got 'P'; try 'p'"),
+        (
+            "p99.99999999999999999999 < 1s",
+            "quantile out of range, got p(99.99999999999999999999), need p(N) with 0 < N <= 100",
+        ),
+        (
+            "poll_rate within 5% of 1/intervl",
+            "not a limit for this metric, got '1/intervl', need a rate such as 0.1/s or 6/min; try '1/interval'",
+        ),
+        (
+            "p95 vs basline < +10%",
+            (
+                "no figure before the comparison, got 'p95 vs basline', need a form such as 'p(95) < 200ms'; "
+                "try '… vs baseline < +10%'"
+            ),
+        ),
         ("pool_use < 80", "a limit without a unit, got '80', need a percentage such as 1%; try '80%'"),
         (
             "achieved_rate > 5",
@@ -252,9 +270,21 @@ def refusal(text):
         ),
         ("p95 < 1s, confidence 99", "a limit without a unit, got '99', need a percentage such as 1%; try '99%'"),
         (
-            "p95 < 1s, abort",
+            "p95 < 1s, confidence 0.99",
+            "a limit without a unit, got '0.99', need a percentage such as 1%; try '99%'",
+        ),
+        ("p95 < 1s, confidence x", "a limit without a unit, got 'x', need a percentage such as 1%"),
+        (
+            "p95 < 1s, optionl",
             (
-                "unknown option, got 'abort', need one of confidence N%, on_inconclusive fail|pass, "
+                "unknown option, got 'optionl', need one of confidence N%, on_inconclusive fail|pass, abort_on_fail, "
+                "optional; try 'optional'"
+            ),
+        ),
+        (
+            "p95 < 1s, abrt",
+            (
+                "unknown option, got 'abrt', need one of confidence N%, on_inconclusive fail|pass, "
                 "abort_on_fail, optional"
             ),
         ),

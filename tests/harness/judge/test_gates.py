@@ -166,9 +166,10 @@ ONE_OF = ", ".join(METRICS)
         (gate(quantile=0.0), "gate 'g': quantile out of range, got 0.0, need 0 < q <= 1"),
         (
             gate(direction=Direction.ABOVE),
-            "gate 'g': 'response_time' has to stay below its limit, got above, need 'below'",
+            "gate 'g': 'response_time' has to stay below its limit, got '>', need '<'",
         ),
         (gate(limit=float("nan")), "gate 'g': limit out of range, got nan, need a finite number, 0 or more"),
+        (gate(limit=0.0), "gate 'g': nothing takes less than no time, got a limit of 0, need more than 0"),
         (gate(limit=-1.0), "gate 'g': limit out of range, got -1.0, need a finite number, 0 or more"),
         (
             gate(metric="error_ratio", quantile=None, limit=1.0),
