@@ -21,8 +21,6 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -31,18 +29,13 @@ from locust import events
 from locust.main import main
 from locust.runners import MasterRunner, WorkerRunner
 
-from harness.credentials import read_access
 from harness.errors import HarnessError
 from harness.load import distribution_channel as channel
 from harness.load.agents import FleetDispatcher, PollingAgent, RunnerPost, adopt
-from harness.load.behaviours import behaviour_for
-from harness.load.command import LoadOptions
-from harness.load.credentials import destination_of
 from harness.load.distribution import MasterRun
 from harness.load.distribution_worker import WorkerPart
-from harness.load.dry_run import as_text, dry_run
-from harness.load.options import STOP_TIMEOUT_UNSET_S, add_options, read_options
-from harness.load.plan import Plan, make_plan, make_schedule, prepare_directory, raise_file_limit
+from harness.load.making import make_part, make_run, would_be_sent
+from harness.load.options import STOP_TIMEOUT_UNSET_S, add_options
 from harness.load.run import LocalRun, Run
 from harness.model import Sample
 from harness.processes import die_with_parent
@@ -60,7 +53,6 @@ _WORKER_SLACK_S = 3.0
 _HOLD_STEP_S = 0.02
 _CLOCK_SLACK_S = 0.5
 _MS_PER_S = 1000.0
-_PATHS = ("agents_file", "ca_file", "samples_dir")
 _log = logging.getLogger("pollgauge")
 
 Judge = Callable[[RunDirectory], tuple[int, str]]
@@ -122,7 +114,7 @@ class Conductor:
             self._join_the_others()
             channel.spell_paths(options)
             if options.dry_run:
-                self._say_what_would_be_sent(options)
+                sys.stdout.write(would_be_sent(environment, self._scenario))
                 sys.exit(0)
             if environment.stop_timeout == STOP_TIMEOUT_UNSET_S:
                 environment.stop_timeout = options.request_timeout_s + _STOP_SLACK_S
@@ -140,22 +132,6 @@ class Conductor:
             sys.exit(fault.exit_code)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED_CODE)
-
-    def _say_what_would_be_sent(self, parsed: Any) -> None:
-        options = read_options(
-            parsed,
-            host=self._environment.host,
-            agents=1 if parsed.num_users is None else parsed.num_users,
-            run_time_s=float(parsed.run_time) if parsed.run_time else None,
-            scenario=self._scenario,
-        )
-        access = read_access(
-            host=options.host,
-            header_env=options.header_env,
-            ca_file=options.ca_file,
-            insecure_token=options.insecure_token,
-        )
-        sys.stdout.write(f"{as_text(dry_run(options, access, attached=False))}\n\nnothing was sent\n")
 
     def test_start(self, environment: Any, **_: object) -> None:
         """Note the time; in the web UI, get ready for the run."""
@@ -314,51 +290,27 @@ class Conductor:
         return listener
 
     def _prepare(self, *, agents: int) -> None:
-        runner, parsed = self._environment.runner, self._environment.parsed_options
+        parsed = self._environment.parsed_options
         # A run time given in the web UI's form stays among the options for later runs that were given none: there,
         # the run has no end until Locust stops it.
         planned = parsed.headless or (parsed.autostart and not self._prepared_before)
         self._prepared_before = True
-        options = self._read_options(
-            agents=agents, run_time_s=float(parsed.run_time) if planned and parsed.run_time else None
+        run = self._run = make_run(
+            self._environment,
+            self._scenario,
+            agents=agents,
+            run_time_s=float(parsed.run_time) if planned and parsed.run_time else None,
+            report=self._report,
+            on_fault=self._on_fault,
         )
-        make_schedule(options)
-        destination = destination_of(options)
-        plan = make_plan(options, destination)
-        if isinstance(runner, MasterRunner):
-            directory = prepare_directory(options)
-            self._run = MasterRun(plan, directory, post=RunnerPost(runner), on_fault=self._on_fault)
-        else:
-            plan = replace(plan, warnings=plan.warnings + self._allow_files(options, options.agents))
-            self._run = LocalRun(
-                plan,
-                prepare_directory(options),
-                destination=destination,
-                behaviour=behaviour_for(options, destination),
-                report=self._report,
-                on_fault=self._on_fault,
-            )
-        FleetDispatcher.fleet_size = options.agents
-        for warning in plan.warnings:
+        FleetDispatcher.fleet_size = agents
+        for warning in run.plan.warnings:
             _log.warning("%s", warning)
 
     def _take_part(self, msg: Any, **_: object) -> None:
         """Begin a worker's part of a run, as the master has planned it."""
-        data: dict[str, Any] = msg.data
         try:
-            ids = tuple(data["agent_ids"])
-            options = self._read_options(agents=len(ids), run_time_s=data["run_time_s"])
-            for warning in self._allow_files(options, len(ids) // data["of"] + 1):
-                _log.warning("%s", warning)
-            destination = destination_of(options)
-            self._run = WorkerPart(
-                data,
-                Plan(options=options, schedule=make_schedule(options), shape=options.shape, agent_ids=ids),
-                destination=destination,
-                behaviour=behaviour_for(options, destination),
-                post=RunnerPost(self._environment.runner),
-                report=self._report,
-            )
+            self._run = make_part(self._environment, self._scenario, msg.data, report=self._report)
         except HarnessError as fault:
             channel.send_fault(RunnerPost(self._environment.runner), fault)
             return
@@ -368,21 +320,6 @@ class Conductor:
     def _take_end(self, msg: Any, **_: object) -> None:
         if self._run is not None:
             self._run.end_sending(msg.data["grace_s"], at_s=msg.data["at_s"])
-
-    def _read_options(self, *, agents: int, run_time_s: float | None) -> LoadOptions:
-        parsed = self._environment.parsed_options
-        # Locust carries them as text, see `spell_paths`.
-        paths = {name: Path(value) for name in _PATHS if (value := getattr(parsed, name)) is not None}
-        return read_options(
-            type(parsed)(**{**vars(parsed), **paths}),
-            host=self._environment.host,
-            agents=agents,
-            run_time_s=run_time_s,
-            scenario=self._scenario,
-        )
-
-    def _allow_files(self, options: LoadOptions, agents: int) -> tuple[str, ...]:
-        return raise_file_limit(agents) if options.keep_alive else ()
 
     def _report(self, sample: Sample) -> None:
         """Have Locust's own tables show a request: the same response time as ours, from the intended start."""

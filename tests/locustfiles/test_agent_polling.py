@@ -229,18 +229,18 @@ def test_a_target_that_dies_leaves_a_sample_for_each_poll(tmp_path: Path) -> Non
         # kept open: one for each agent
         ((), 10),
         # closed after each answer
-        (("--close-each",), 40),
+        (("--close-each",), 20),
         # closed between two polls, as uvicorn does with agents that come each ten seconds
-        (("--close-idle", "0.2"), 40),
+        (("--close-idle", "0.2"), 20),
     ],
 )
 def test_connections_are_counted(tmp_path: Path, arguments: tuple[str, ...], connections: int) -> None:
     with polled_server("--agents", "10", *arguments) as server:
-        done = run(tmp_path, "-u", "10", "-t", "2s", "--interval", "500ms", "--host", server.url)
+        done = run(tmp_path, "-u", "10", "-t", "2s", "--interval", "1s", "--host", server.url)
         counts = server.counts()
-    assert errors(done.stored) == {None: 40}
+    assert errors(done.stored) == {None: 20}
     assert opened(done.stored) == counts["connections"] == connections
-    assert counts["polls"] == 40
+    assert counts["polls"] == 20
 
 
 def test_a_close_that_crosses_a_poll_is_repeated_and_told(tmp_path: Path) -> None:
