@@ -109,6 +109,8 @@ def _unreadable(name: str, why: str) -> Complaint:
         remedy = "delete it if the two are equal; else give it another id"
     elif "merge" in why:
         remedy = "settle the merge: git checkout --ours or --theirs"
+    elif why.startswith("can't be"):
+        remedy = "the right to read it; its runs are missing everywhere"
     else:
         remedy = "git checkout or a backup; delete it if it never was a record"
     return Complaint(severity=Severity.FAULT, name=name, what=why, remedy=remedy)

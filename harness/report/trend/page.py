@@ -47,6 +47,8 @@ Runs that can be pointed at in one page, at some 40 bytes each. With more, each 
 """
 
 _MARKS_FOR_NARROW = 12_000
+_LEAST_P = 1e-15
+"""Smaller p-values are told as smaller than this: they are extrapolated, and 0 would be a claim."""
 """Up to this many, each chart comes a second time for narrow screens; beyond, these scroll sideways."""
 
 
@@ -276,7 +278,7 @@ def _change_row(judged: SeriesTrend, change: Change, slug: str) -> _ChangeRow:
         state=f"{change.state.value} {change.kind.value}" + ("" if word == "suspected" else f", {word}"),
         word=word.replace(" ", "-"),
         reason="" if change.accepted is None else plain(change.accepted),
-        p=f"{change.p_value:.2g}",
+        p=f"{change.p_value:.2g}" if change.p_value >= _LEAST_P else f"< {_LEAST_P:g}",
     )
 
 

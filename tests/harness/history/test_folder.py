@@ -242,7 +242,9 @@ def test_a_month_that_may_not_be_looked_into_is_named(
     assert [later] == list(history.scan(left_out, distributions=True))
     assert why == left_out
     diagnosis = examine(history, now_s=NOW_S + 1e8)
-    assert [("runs/2026-11", Severity.FAULT)] == [(one.name, one.severity) for one in diagnosis.complaints]
+    remedy = "the right to read it; its runs are missing everywhere"
+    expected = [("runs/2026-11", Severity.FAULT, remedy)]
+    assert expected == [(one.name, one.severity, one.remedy) for one in diagnosis.complaints]
 
 
 def test_a_history_that_may_not_be_looked_into_is_an_error(

@@ -183,3 +183,12 @@ def test_a_hostile_version_ends_no_block_of_data() -> None:
     *_, runs = blocks(page)
     assert isinstance(runs, list)
     assert "</script><script>alert(1)</script><!--" == runs[0]["version"]
+
+
+def test_no_p_value_is_told_as_nothing() -> None:
+    """It is extrapolated: of a step far beyond the noise it comes out as 0, which no test can claim."""
+    one = judged(series_of_values([0.01] * 20 + [0.02] * 20), [(20, "confirmed")])
+    (change,) = one.changes
+    sure = replace(one, changes=(replace(change, p_value=0.0),))
+    assert "&lt; 1e-15" in page_of(trend_of(sure))
+    assert "&lt; 1e-15" not in page_of(trend_of(replace(one, changes=(replace(change, p_value=0.001),))))
