@@ -5,12 +5,12 @@ Nothing is measured here. Each file of ``benchmarks/results`` becomes a picture 
 its two marks in the page; a result without marks is an error, so that none is left out.
 """
 
-import re
 import sys
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter
 
 from benchmarks.results import FOLDER, Comparison, Row, load, table
 
@@ -18,6 +18,7 @@ ROOT = FOLDER.parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 IMAGES = ROOT / "docs" / "images"
 LOG_FROM_RATIO = 20.0
+_BETTER = {True: "smaller", False: "larger", None: "nearer to 1"}
 OURS, PEERS, INK = "#1f6feb", "#9aa4b2", "#24292f"
 
 
@@ -31,12 +32,15 @@ def draw(comparison: Comparison, path: Path) -> None:
     axes = figure.add_subplot()
     places = range(len(measured), 0, -1)
     colours = [OURS if row.ours else PEERS for row in measured]
-    axes.barh(places, ratios, color=colours, height=0.62, zorder=2)
+    logarithmic = max(ratios) > LOG_FROM_RATIO * min(ratios)
+    # A bar on a logarithmic axis begins nowhere by itself: there all begin at the baseline.
+    begin = 1.0 if logarithmic else 0.0
+    axes.barh(places, [ratio - begin for ratio in ratios], left=begin, color=colours, height=0.62, zorder=2)
     for place, row, ratio in zip(places, measured, ratios, strict=True):
         _whisker(axes, place, row, base)
         axes.annotate(
             f"{ratio:.3g}×",
-            (max(ratio, (row.high or 0.0) / base), place),
+            (max(ratio, begin, (row.high or 0.0) / base), place),
             textcoords="offset points",
             xytext=(6, 0),
             va="center",
@@ -44,13 +48,19 @@ def draw(comparison: Comparison, path: Path) -> None:
             color=INK,
         )
     axes.set_yticks(places, [row.name for row in measured], fontsize=9)
-    if max(ratios) > LOG_FROM_RATIO * min(ratios):
+    highest = max(max(ratio, (row.high or 0.0) / base) for row, ratio in zip(measured, ratios, strict=True))
+    lowest = min(
+        min(ratio, (row.low or row.value or 0.0) / base) for row, ratio in zip(measured, ratios, strict=True)
+    )
+    if logarithmic:
         axes.set_xscale("log")
-        # A bar on a logarithmic axis begins nowhere: let it begin below the smallest.
-        axes.set_xlim(left=min(ratios) / 2)
-    axes.margins(x=0.14)
+        axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        # Room for the figure at the end of the longest bar, a share of what is shown.
+        axes.set_xlim(lowest / 1.5, highest * (highest / lowest) ** 0.14)
+    else:
+        axes.set_xlim(0.0, highest * 1.14)
     axes.axvline(1.0, color=INK, linewidth=0.8, zorder=1)
-    better = "smaller" if comparison.smaller_is_better else "larger"
+    better = _BETTER[comparison.smaller_is_better]
     axes.set_xlabel(f"ratio to {comparison.baseline}, {better} is better", fontsize=9)
     figure.suptitle(f"{comparison.title}: {comparison.quantity}", x=0.01, ha="left", fontsize=11, color=INK)
     for side in ("top", "right", "left"):
@@ -90,7 +100,8 @@ def renewed(page: str, comparisons: list[Comparison]) -> str:
         if begin not in page or end not in page:
             raise ValueError(f"{PAGE.name} has no place for '{comparison.name}': add {begin} and {end}")
         made = f"{begin}\n\n{section(comparison)}\n\n{end}"
-        page = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _, text=made: text, page, flags=re.DOTALL)
+        before, rest = page.split(begin, 1)
+        page = before + made + rest.split(end, 1)[1]
     return page
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from harness.environment import describe_environment
 from harness.rundir import write_atomically
 
+SHOWN_DECIMALS = 0.1
+SHOWN_DIGITS = 1000.0
 FOLDER = Path(__file__).parent / "results"
 
 
@@ -24,8 +26,8 @@ class Row:
     Args:
         name: of the contender, with its version where that matters.
         value: median over the rounds, in the result's unit; None when it could not be measured.
-        low: lowest of the rounds.
-        high: highest of the rounds.
+        low: lowest of the rounds, or their first quartile where the result's quantity says so.
+        high: highest of the rounds, or their third quartile.
         ours: whether it is this project.
         note: why there is no value, or what else a reader should know.
     """
@@ -49,7 +51,7 @@ class Comparison:
         quantity: what a value is, such as ``CPU of a request``.
         unit: of the values.
         baseline: name of the row that ratios refer to.
-        smaller_is_better: which side is the better one.
+        smaller_is_better: which side is the better one; None where the baseline is the truth.
         rounds: how often each contender had its turn.
         rows: the contenders.
         command: that made it.
@@ -62,7 +64,7 @@ class Comparison:
     quantity: str
     unit: str
     baseline: str
-    smaller_is_better: bool
+    smaller_is_better: bool | None
     rounds: int
     rows: Sequence[Row]
     command: str
@@ -105,7 +107,7 @@ def table(comparison: Comparison) -> str:
     """Return a comparison as a Markdown table, ratios first."""
     base = next(row.value for row in comparison.rows if row.name == comparison.baseline)
     lines = [
-        f"| {comparison.title} | ratio | {comparison.quantity} [{comparison.unit}] | rounds from, to | |",
+        f"| {comparison.title} | ratio | {comparison.quantity} [{comparison.unit}] | spread | |",
         "|---|---:|---:|---:|---|",
     ]
     for row in comparison.rows:
@@ -113,7 +115,16 @@ def table(comparison: Comparison) -> str:
         if row.value is None:
             lines.append(f"| {name} | ? | ? | | {row.note or ''} |")
             continue
-        ratio = f"{row.value / base:.2f}" if base else "?"
-        spread = f"{row.low:.3g}, {row.high:.3g}" if row.low is not None and row.high is not None else ""
-        lines.append(f"| {name} | {ratio} | {row.value:.3g} | {spread} | {row.note or ''} |")
+        ratio = ratio_text(row.value / base) if base else "?"
+        spread = f"{_text(row.low)}, {_text(row.high)}" if row.low is not None and row.high is not None else ""
+        lines.append(f"| {name} | {ratio} | {_text(row.value)} | {spread} | {row.note or ''} |")
     return "\n".join(lines)
+
+
+def ratio_text(ratio: float) -> str:
+    """Return a ratio with two decimals, or with two digits where those would show little or nothing."""
+    return f"{ratio:.2f}" if ratio >= SHOWN_DECIMALS else f"{ratio:.2g}"
+
+
+def _text(value: float) -> str:
+    return f"{value:.3g}" if value < SHOWN_DIGITS else f"{value:,.0f}"

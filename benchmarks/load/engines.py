@@ -380,7 +380,7 @@ def stall(options: argparse.Namespace) -> Comparison:
         quantity="response time p95",
         unit="s",
         baseline="from the schedule",
-        smaller_is_better=False,
+        smaller_is_better=None,
         rounds=max(1, options.rounds),
         rows=[
             Row(name=name, value=statistics.median(values), low=min(values), high=max(values), ours=name == OURS)

@@ -50,12 +50,20 @@ def test_the_page_shows_the_stored_results() -> None:
 
 def test_a_table_tells_what_was_not_measured() -> None:
     assert [
-        "| a thing | ratio | time [ms] | rounds from, to | |",
+        "| a thing | ratio | time [ms] | spread | |",
         "|---|---:|---:|---:|---|",
         "| theirs | 1.00 | 2 | 1.5, 2.5 |  |",
         "| **ours** | 0.50 | 1 |  |  |",
         "| absent | ? | ? | | not installed |",
     ] == table(made()).splitlines()
+
+
+def test_large_and_small_figures_are_readable() -> None:
+    rows = (Row(name="theirs", value=620.0, low=570.0, high=1690.4), Row(name="ours", value=1.5, ours=True))
+    assert [
+        "| theirs | 1.00 | 620 | 570, 1,690 |  |",
+        "| **ours** | 0.0024 | 1.5 |  |  |",
+    ] == table(made(rows=rows)).splitlines()[2:]
 
 
 def test_a_result_without_a_place_is_not_forgotten() -> None:
@@ -67,4 +75,5 @@ def test_every_shape_is_drawn(tmp_path: Path) -> None:
     draw(made(), tmp_path / "a.png")
     wide = (Row(name="theirs", value=1.0), Row(name="ours", value=1000.0, ours=True))
     draw(made(rows=wide, smaller_is_better=False), tmp_path / "b.png")
-    assert 2 == len(list(tmp_path.iterdir()))
+    draw(made(smaller_is_better=None), tmp_path / "c.png")
+    assert 3 == len(list(tmp_path.iterdir()))
