@@ -7,7 +7,7 @@ The service may be running or not, and copied files do as well.
 Examples:
   monitoring report
   monitoring report --hours 12
-  monitoring report --output reports/report_$(date +%Y%m%d_%H%M%S).json --keep 30
+  monitoring report --output reports/report_$(date +%Y%m%d_%H%M%S).html --keep 30 --index
   monitoring report --url http://127.0.0.1:8000 --hours 1
   monitoring report --logs copied/ --since 2026-11-23T08:00 --until 2026-11-23T09:30 --output report.html
 
@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write to this file (its folder is made) instead of the terminal",
     )
     group.add_argument(
+        "--index",
+        action="store_true",
+        help="renew index.html beside FILE: a page that lists the reports of its folder, the newest first",
+    )
+    group.add_argument(
         "--keep",
         metavar="N",
         type=int,
@@ -60,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Imported only now: --help stays instant.
     from monitoring.errors import UsageError, explain
     from monitoring.report import make_report
-    from monitoring.reports import files
+    from monitoring.reports import files, listing
     from monitoring.reports.arguments import places_from, window_from
     from monitoring.reports.forms import RENDERERS, as_json, format_for
     from monitoring.reports.progress import ProgressBar
@@ -75,6 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
         if output is None:
             raise UsageError(explain("option", "--keep", fault="given without --output", need="both or none"))
         files.check_keep(output, arguments.keep)
+    if arguments.index:
+        if output is None:
+            raise UsageError(explain("option", "--index", fault="given without --output", need="both or none"))
+        listing.check_index(output)
     if output is not None:
         files.prepare(output)
     with ProgressBar() as bar:
@@ -86,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     files.write(output, text)
     removed = [] if arguments.keep is None else files.remove_old(output, arguments.keep)
+    if arguments.index:
+        listing.write_index(output.parent)
     if sys.stderr.isatty():
         gone = f", {len(removed)} old removed" if removed else ""
         sys.stderr.write(f"wrote {output}{gone}\n")

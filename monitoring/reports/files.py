@@ -96,7 +96,7 @@ def remove_old(path: Path, keep: int) -> list[Path]:
     series = re.compile("".join(r"\d" if c.isdecimal() and c.isascii() else re.escape(c) for c in path.name))
     found: list[tuple[float, str, Path]] = []
     for other in path.parent.iterdir():
-        if other.name != path.name and series.fullmatch(other.name) and _is_report(other):
+        if other.name != path.name and series.fullmatch(other.name) and is_report(other):
             with contextlib.suppress(FileNotFoundError):  # another run removed it
                 found.append((other.stat().st_mtime, other.name, other))
     found.sort()
@@ -111,7 +111,8 @@ def remove_old(path: Path, keep: int) -> list[Path]:
     return old
 
 
-def _is_report(path: Path) -> bool:
+def is_report(path: Path) -> bool:
+    """Tell whether a file is a report of ours, in whatever form."""
     try:
         if path.is_symlink() or not path.is_file():
             return False

@@ -1,5 +1,6 @@
 """A document as one HTML page: no scripts, nothing loaded from elsewhere, light and dark."""
 
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
@@ -10,11 +11,39 @@ from monitoring.reports.text import harmless
 
 def render(document: Document) -> str:
     """Return the document as a page, with a newline at its end."""
+    return page(
+        title=document.title,
+        lead=document.lead,
+        body="\n".join(_section(section, at) for at, section in enumerate(document.sections)),
+        footer=document.footer,
+        tone=document.tone,
+    )
+
+
+def page(
+    *,
+    title: str,
+    lead: Sequence[str],
+    body: str,
+    footer: str,
+    tone: str | None = None,
+    generator: str = "pollgauge monitoring-report",
+) -> str:
+    """
+    Return a page around a body.
+
+    Args:
+        title: its heading, as text.
+        lead: sentences below that, as text.
+        body: the rest, as HTML.
+        footer: a sentence, as text.
+        tone: how the heading is marked; None for not at all.
+        generator: what tells this page from others of ours.
+    """
     style = resources.files("monitoring.reports").joinpath("page.css").read_text(encoding="utf-8")
-    title = escape(harmless(document.title))
-    tone = "" if document.tone is None else f' class="{document.tone}"'
-    lead = "\n".join(f"<p>{_text(line)}</p>" for line in document.lead)
-    sections = "\n".join(_section(section, at) for at, section in enumerate(document.sections))
+    head = _text(title)
+    tone_class = "" if tone is None else f' class="{tone}"'
+    sentences = "\n".join(f"<p>{_text(line)}</p>" for line in lead)
     return f"""\
 <!DOCTYPE html>
 <html lang="en">
@@ -22,21 +51,21 @@ def render(document: Document) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta name="generator" content="pollgauge monitoring-report">
+<meta name="generator" content="{generator}">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title>
+<title>{head}</title>
 <style>
 {style}</style>
 </head>
 <body>
-<header{tone}>
-<h1>{title}</h1>
-{lead}
+<header{tone_class}>
+<h1>{head}</h1>
+{sentences}
 </header>
 <main>
-{sections}
+{body}
 </main>
-<footer><p>{_text(document.footer)}</p></footer>
+<footer><p>{_text(footer)}</p></footer>
 </body>
 </html>
 """

@@ -180,7 +180,7 @@ def documented() -> tuple[str, list[str]]:
 def test_the_documented_file_and_cron_lines_work_as_written(backend: Path) -> None:
     script, lines = documented()
     (backend / "generate_report.py").write_text(script)
-    assert 2 == len(lines)
+    assert 3 == len(lines)
     for line in lines:
         # What cron does: five fields of time, then the command, where \% stands for %.
         command = line.split(maxsplit=5)[5].replace("\\%", "%").replace("/path/to/master/backend", str(backend))
@@ -196,7 +196,11 @@ def test_the_documented_file_and_cron_lines_work_as_written(backend: Path) -> No
         assert (0, "", "") == (done.returncode, done.stdout, done.stderr), command
     today = time.strftime("%Y%m%d")
     names = sorted(path.name for path in (backend / "reports").iterdir())
-    assert [f"daily_{today}.json", True] == [names[0], names[1].startswith(f"hourly_{today}_")]
+    assert [f"daily_{today}.html", f"daily_{today}.json", True, "index.html"] == [
+        *names[:2],
+        names[2].startswith(f"hourly_{today}_"),
+        *names[3:],
+    ]
 
 
 @pytest.mark.parametrize("command", ["report", "check", "diagnose"])
