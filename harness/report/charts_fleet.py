@@ -173,7 +173,7 @@ def draw_errors(columns: Columns, *, interval_s: float, time: TimeAxis) -> Figur
         time: the run's.
     """
     kinds = _kinds(columns)
-    legend_rows = -(-(len(kinds) + (time.warmup_s > 0) + (time.away_s is not None)) // 4)
+    legend_rows = -(-(len(kinds) + (time.warmup_s > 0) + (time.away_s is not None)) // 3)
     figure = new_figure("Errors by kind", 2.8 + 0.2 * legend_rows)
     axes = panel(figure, _LEFT_IN, 0.55, _RIGHT_IN, 0.16 + 0.2 * legend_rows)
     edges = bin_edges(time.end_s, len(columns) / time.end_s, interval_s, most=60)
@@ -202,7 +202,7 @@ def draw_errors(columns: Columns, *, interval_s: float, time: TimeAxis) -> Figur
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(-0.01, 1.0),
-        ncols=4,
+        ncols=3,
         handlelength=1.4,
         borderaxespad=0.2,
         columnspacing=1.2,

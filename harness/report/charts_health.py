@@ -30,6 +30,7 @@ from harness.report.charts_style import (
 _LEFT_IN = 0.95
 _RIGHT_IN = 0.3
 _LOOKS = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PLUM, ":"), (AMBER, (0, (6, 1))), (SKY, (0, (1, 1))))
+_LEGEND_COLUMNS = 4
 _NAMED_WORKERS = 5
 """Up to this many workers have a line style and a name of their own."""
 
@@ -57,17 +58,18 @@ def draw_generator(ticks: Sequence[GeneratorTick], *, time: TimeAxis) -> Figure:
     workers = sorted({tick.worker or "" for tick in ticks})
     rows = _rows(ticks)
     legend = len(workers) > 1
+    named = len(workers) <= _NAMED_WORKERS
+    entries = (len(workers) if named else 1) + (time.warmup_s > 0) + (time.away_s is not None)
     figure, panels = stack(
         "Health of the load generator",
         (0.78,) * len(rows),
         left_in=_LEFT_IN,
         right_in=_RIGHT_IN,
-        top_in=0.36 if legend else 0.1,
+        top_in=0.16 + 0.2 * -(-entries // _LEGEND_COLUMNS) if legend else 0.1,
     )
     of = [tick.worker or "" for tick in ticks]
     t_s = np.array([tick.t_s for tick in ticks])
     time = TimeAxis(max(time.end_s, float(t_s.max())), warmup_s=time.warmup_s, away_s=time.away_s)
-    named = len(workers) <= _NAMED_WORKERS
     for number, (axes, row) in enumerate(zip(panels, rows, strict=True)):
         for place, worker in enumerate(workers):
             mine = np.array([one == worker for one in of])
@@ -96,7 +98,7 @@ def draw_generator(ticks: Sequence[GeneratorTick], *, time: TimeAxis) -> Figure:
         panels[0].legend(
             loc="lower left",
             bbox_to_anchor=(-0.01, 1.0),
-            ncols=7,
+            ncols=_LEGEND_COLUMNS,
             handlelength=2.4,
             borderaxespad=0.2,
             columnspacing=1.2,

@@ -106,23 +106,31 @@ def main_axes(figure: Figure) -> Axes:
     return figure.axes[0]
 
 
+def labels_keep_apart(name: str, figure: Figure) -> None:
+    """Draw a figure, and check that no text lies on another or outside the picture."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    # Of a label with a leader only the words count. The picture without a pixel at its edge, and boxes without
+    # one at theirs: touching is not overlapping.
+    width, height = figure.bbox.width, figure.bbox.height
+    boxes = [
+        (text.get_text(), Text.get_window_extent(text, canvas.get_renderer())) for text in shown_texts(figure)
+    ]
+    for text, box in boxes:
+        assert box.x0 >= -1, (name, text)
+        assert box.y0 >= -1, (name, text)
+        assert box.x1 <= width + 1, (name, text, box.x1, width)
+        assert box.y1 <= height + 1, (name, text, box.y1, height)
+    for (one, a), (other, b) in combinations(boxes, 2):
+        apart = a.x1 - 1 <= b.x0 or b.x1 - 1 <= a.x0 or a.y1 - 1 <= b.y0 or b.y1 - 1 <= a.y0
+        assert apart, (name, one, other)
+
+
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "200,000 polls"] + [SLOW_SHAPE])
 def test_no_label_lies_on_another_or_outside_the_picture(shape: str) -> None:
     run_time_s = float(SHAPES[shape].get("run_time_s", 70.0))  # type: ignore[arg-type]
     for name, figure in figures(fleet(**SHAPES[shape]), run_time_s=run_time_s):  # type: ignore[arg-type]
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        # The picture without a pixel at its edge, and boxes without one at theirs: touching is not overlapping.
-        width, height = figure.bbox.width, figure.bbox.height
-        boxes = [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in shown_texts(figure)]
-        for text, box in boxes:
-            assert box.x0 >= -1, (name, text)
-            assert box.y0 >= -1, (name, text)
-            assert box.x1 <= width + 1, (name, text, box.x1, width)
-            assert box.y1 <= height + 1, (name, text, box.y1, height)
-        for (one, a), (other, b) in combinations(boxes, 2):
-            apart = a.x1 - 1 <= b.x0 or b.x1 - 1 <= a.x0 or a.y1 - 1 <= b.y0 or b.y1 - 1 <= a.y0
-            assert apart, (name, one, other)
+        labels_keep_apart(name, figure)
 
 
 @pytest.mark.parametrize("shape", ["healthy", "one poll", "everything slow", "1 ms", SLOW_SHAPE])
