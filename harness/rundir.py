@@ -208,19 +208,27 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     Yield a temporary path beside `path`, renamed onto it when the block ends well, removed when not.
 
+    A link is followed, and stays. What is no regular file is refused: a rename would take its place, and as root
+    even that of a device such as ``/dev/null``, for everybody on the machine.
+
     Raises:
-        HarnessError: the folder can't be written, or the disk is full.
+        HarnessError: no regular file, the folder can't be written, or the disk is full.
     """
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        place = Path(os.path.realpath(path))
+        if place.exists() and not place.is_file():
+            fault = "is a folder" if place.is_dir() else "is no regular file"
+            need = "a path that is free, or a file"
+            raise HarnessError(explain("file", str(path), fault=fault, need=need))
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=place.suffix)
         temporary = Path(name)
         os.close(handle)
         temporary.chmod(0o644)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.replace(path)
+        temporary.replace(place)
         temporary = None
     except OSError as fault:
         raise cannot_write(path, fault) from fault

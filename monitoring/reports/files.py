@@ -24,6 +24,7 @@ def prepare(path: Path) -> None:
         raise MonitoringError(
             explain("output", str(path), fault="is a folder", remedy=f"--output {path / 'report.json'}")
         )
+    _check_regular(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(path)
@@ -40,6 +41,7 @@ def write(path: Path, text: str) -> None:
     Raises:
         MonitoringError: it can't be written; a file that was there is as it was.
     """
+    _check_regular(path)
     temporary = _temporary(path)
     try:
         try:
@@ -120,6 +122,13 @@ def is_report(path: Path) -> bool:
             return _MARK.search(file.read(_MARK_WITHIN_BYTES)) is not None
     except OSError:
         return False
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what a rename must not replace: as root, ``--output /dev/null`` would take the device from everybody."""
+    if path.exists() and not path.is_file():
+        remedy = "a path that is free, or no --output, which prints the report"
+        raise MonitoringError(explain("output", str(path), fault="is no regular file", remedy=remedy))
 
 
 def _temporary(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import errno
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,26 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     )
     assert expected == str(refusal.value)
     assert (b"old", [path]) == (path.read_bytes(), list(tmp_path.iterdir()))
+
+
+def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    link = tmp_path / "latest.json"
+    link.symlink_to(tmp_path / "kept" / "result.json")
+    write_atomically(link, b"{}")
+    assert (True, b"{}") == (link.is_symlink(), (tmp_path / "kept" / "result.json").read_bytes())
+
+
+def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path) -> None:
+    """A rename would take the place of a device as well; a pipe stands in for it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "folder").mkdir()
+    for path, fault in ((pipe, "is no regular file"), (tmp_path / "folder", "is a folder")):
+        with pytest.raises(HarnessError) as refusal:
+            write_atomically(path, b"{}")
+        assert f"file '{path}': {fault}, need a path that is free, or a file" == str(refusal.value)
+    assert pipe.is_fifo()
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:

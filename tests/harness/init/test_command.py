@@ -1,5 +1,7 @@
 """`harness init` writes a gate file once, and asks nothing."""
 
+import os
+
 import pytest
 
 from harness.cli import main
@@ -20,6 +22,19 @@ def test_it_writes_the_targets_and_refuses_to_overwrite(tmp_path, monkeypatch, c
     assert "mine" == (tmp_path / "gates.toml").read_text(encoding="utf-8")
     assert 0 == main(["init", "--force"])
     assert STARTER_FILE == (tmp_path / "gates.toml").read_text(encoding="utf-8")
+
+
+def test_what_is_no_file_is_never_replaced_even_by_force(tmp_path, capsys):
+    """As root, `--out /dev/null --force` would take the device from everybody. A pipe stands in for it."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        assert 1 == main(["init", "--out", str(path), "--force"])
+        said = f"harness: file '{path}': is no regular file, need a path that is free, or a file\n"
+        assert ("", said) == capsys.readouterr()
+    assert pipe.is_fifo()
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize(

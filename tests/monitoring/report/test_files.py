@@ -104,3 +104,15 @@ def test_keep_needs_a_number_above_zero(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         files.check_keep(tmp_path / "report_1.json", 0)
     assert "option '--keep': out of range, got 0, need 1 or more" == str(error.value)
+
+
+def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path) -> None:
+    """A rename would take the place of a device as well; a pipe stands in for it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    said = f"output '{pipe}': is no regular file; try a path that is free, or no --output, which prints the report"
+    for act in (lambda: files.prepare(pipe), lambda: files.write(pipe, "{}")):
+        with pytest.raises(MonitoringError) as error:
+            act()
+        assert said == str(error.value)
+    assert pipe.is_fifo()
