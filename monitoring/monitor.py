@@ -21,7 +21,8 @@ from monitoring.model import WorkerState
 from monitoring.opening import move_aside, open_store
 from monitoring.rollup import Limits
 from monitoring.settings import Settings
-from monitoring.store import NewerSchemaError, Store
+from monitoring.store import Store
+from monitoring.tables import NewerSchemaError
 
 EMPTY_EVERY_S = 0.25
 """How often what the hooks saw is recorded."""

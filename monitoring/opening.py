@@ -14,8 +14,10 @@ import time
 from pathlib import Path
 
 from monitoring.clock import Clock
+from monitoring.process import Identity, identity_of
 from monitoring.rollup import Limits
-from monitoring.store import Identity, NewerSchemaError, Store, identity_of
+from monitoring.store import Store
+from monitoring.tables import NewerSchemaError
 
 logger = logging.getLogger("monitoring")
 

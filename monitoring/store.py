@@ -15,21 +15,18 @@ import itertools
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from monitoring import tables
 from monitoring.clock import Clock
+from monitoring.process import Process, identity_of
 from monitoring.rollup import Limits, Slot
-from monitoring.tiers import TIERS, Held, Piece, plan
-
-SCHEMA_VERSION = 1
-"""Kept in SQLite's ``user_version``. A newer one is moved aside, never touched."""
-
-ALIVE_S = 10.0
-"""A worker that has not been heard of for this long is taken for dead [s]."""
+from monitoring.tables import ALIVE_S, SCHEMA, SCHEMA_VERSION, NewerSchemaError
+from monitoring.tiers import TIERS, Piece, plan
 
 GRACE_S = 5
 """A slot is rolled up only when it is this old, so that slow workers still get theirs in [s]."""
@@ -37,60 +34,6 @@ GRACE_S = 5
 _BUSY_TIMEOUT_S = 2.0
 _LATE_ROLLUP_S = 10.0
 _FAR_S = 2**62
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-  id INTEGER PRIMARY KEY, started_s REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS workers (
-  id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, pid INTEGER NOT NULL, host TEXT NOT NULL,
-  started_s REAL NOT NULL, seen_s REAL NOT NULL, ended INTEGER NOT NULL DEFAULT 0, state BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS slots (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, width_s INTEGER NOT NULL, start_s INTEGER NOT NULL,
-  run_id INTEGER NOT NULL, content BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS idx_slots_width_start ON slots (width_s, start_s);
-CREATE TABLE IF NOT EXISTS tiers (
-  width_s INTEGER PRIMARY KEY, start_s INTEGER NOT NULL, end_s INTEGER NOT NULL, removed_id INTEGER NOT NULL);
-"""
-
-
-Identity = tuple[int, int]
-"""Device and inode of a file: what it is, whatever its name."""
-
-
-def identity_of(path: Path) -> Identity | None:
-    """Return which file stands under a name; None for none."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return status.st_dev, status.st_ino
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether there is a process of this id on this machine."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    """
-    Who writes.
-
-    Args:
-        pid: its process id.
-        host: name of the machine or container that the id belongs to.
-        is_alive: tells whether another process of this host still runs.
-    """
-
-    pid: int = field(default_factory=os.getpid)
-    host: str = field(default_factory=lambda: os.uname().nodename)
-    is_alive: Callable[[int], bool] = is_alive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +121,7 @@ class Store:
         self._total: tuple[Slot, int] | None = None
 
     def _prepare(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        version = tables.version_of(self._db)
         if version > SCHEMA_VERSION:
             raise NewerSchemaError(version)
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -186,7 +129,7 @@ class Store:
         self._db.execute("PRAGMA synchronous = NORMAL")
         if version < SCHEMA_VERSION:
             with self._transaction():
-                for statement in _SCHEMA.split(";"):
+                for statement in SCHEMA.split(";"):
                     self._db.execute(statement)
                 now = int(self._clock.wall_s())
                 for tier in TIERS:
@@ -369,7 +312,7 @@ class Store:
         """
         first, end = int(since_s), int(-(-until_s // 1))
         with self._lock, self._transaction("DEFERRED"):
-            pieces = plan(first, end, self._held())
+            pieces = plan(first, end, tables.held(self._db))
             slot = self._merge(pieces)
         if not pieces:
             return Reading(slot=slot, since_s=since_s, until_s=until_s, resolution_s=float(TIERS[0].width_s))
@@ -435,31 +378,13 @@ class Store:
     def first_s(self) -> float:
         """Return the first instant known [s since the epoch]: before the first run's start after a step back."""
         with self._lock:
-            first: float = self._db.execute("SELECT min(started_s) FROM runs").fetchone()[0]
-            for tier in TIERS:
-                earliest = self._db.execute(
-                    "SELECT min(start_s) FROM slots WHERE width_s = ?", (tier.width_s,)
-                ).fetchone()[0]
-                # The slot that a run begins in starts before it, and says nothing of what was then.
-                if earliest is not None and earliest + tier.width_s <= first:
-                    first = float(earliest)
-        return first
-
-    def _held(self) -> list[Held]:
-        rows = self._db.execute("SELECT width_s, start_s, end_s FROM tiers ORDER BY width_s").fetchall()
-        return [
-            Held(width_s=width_s, start_s=start_s, end_s=None if width_s == 1 else end_s)
-            for width_s, start_s, end_s in rows
-        ]
+            first_s = tables.first_s(self._db)
+        return self.run_started_s if first_s is None else first_s
 
     def _merge(self, pieces: Sequence[Piece]) -> Slot:
         slot = Slot(self._limits)
         for piece in pieces:
-            rows = self._db.execute(
-                "SELECT content FROM slots WHERE width_s = ? AND start_s >= ? AND start_s < ?",
-                (piece.width_s, piece.start_s, piece.end_s),
-            )
-            self._merge_into(slot, rows)
+            self._merge_into(slot, tables.contents(self._db, piece))
         return slot
 
     def _merge_into(self, slot: Slot, rows: Iterable[tuple[bytes]]) -> None:
@@ -498,10 +423,3 @@ class Store:
         """Close the file. The store can't be used afterwards."""
         with self._lock:
             self._db.close()
-
-
-class NewerSchemaError(Exception):
-    """The file was written by a newer version of this library."""
-
-    def __init__(self, version: int) -> None:
-        super().__init__(f"schema version {version}, this library knows {SCHEMA_VERSION}")

@@ -1,8 +1,7 @@
 """
 The store, read from outside: of a running service, of a stopped one, or a copied file.
 
-Nothing is written, not even the mark of a reader: a report must not count as a worker of the service. What is
-known here of the file's tables is what `monitoring.store` makes.
+Nothing is written, not even the mark of a reader: a report must not count as a worker of the service.
 """
 
 import contextlib
@@ -13,11 +12,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from monitoring import tables
 from monitoring.errors import MonitoringError, explain
 from monitoring.model import PoolState, WorkerState
 from monitoring.rollup import Limits, Slot
-from monitoring.store import ALIVE_S, SCHEMA_VERSION
-from monitoring.tiers import Held, plan
+from monitoring.tables import ALIVE_S, SCHEMA_VERSION
+from monitoring.tiers import plan
 
 QUIET_S = 300.0
 """A shorter stretch without a request is not worth a word [s]."""
@@ -62,7 +62,7 @@ class StoredFigures:
     def _look(self) -> None:
         """Find out what the file holds at all."""
         with self._reporting():
-            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+            version = tables.version_of(self._db)
             if version > SCHEMA_VERSION:
                 raise MonitoringError(
                     explain(
@@ -74,20 +74,12 @@ class StoredFigures:
                         remedy="the version that the service has installed",
                     )
                 )
-            self._held = [
-                Held(width_s=width_s, start_s=start_s, end_s=None if width_s == 1 else end_s)
-                for width_s, start_s, end_s in self._db.execute(
-                    "SELECT width_s, start_s, end_s FROM tiers ORDER BY width_s"
-                )
-            ]
-            first_s = self._db.execute("SELECT min(started_s) FROM runs").fetchone()[0]
-            seen_s = self._db.execute("SELECT max(seen_s) FROM workers").fetchone()[0]
-            last_s = self._db.execute("SELECT max(start_s + width_s) FROM slots").fetchone()[0]
+            self._held = tables.held(self._db)
+            first_s, last_s = tables.first_s(self._db), tables.last_s(self._db)
         kept_s = min((tier.start_s for tier in self._held), default=0)
-        self.first_s: float | None = None if first_s is None else max(float(first_s), float(kept_s))
+        self.first_s: float | None = None if first_s is None else max(first_s, float(kept_s))
         """First instant that it tells of [s since the epoch]; None for none."""
-        ends = [float(end) for end in (seen_s, last_s if seen_s is None else None) if end is not None]
-        self.last_s: float | None = max(ends, default=None)
+        self.last_s: float | None = last_s
         """Last one: when a worker was last heard of, or the end of its newest rollup; None for none."""
 
     def read(self, since_s: float, until_s: float) -> tuple[Slot, float, float]:
@@ -105,11 +97,7 @@ class StoredFigures:
         with self._reporting():
             pieces = plan(int(since_s), int(-(-until_s // 1)), self._held) if self._held else []
             for piece in pieces:
-                rows = self._db.execute(
-                    "SELECT content FROM slots WHERE width_s = ? AND start_s >= ? AND start_s < ?",
-                    (piece.width_s, piece.start_s, piece.end_s),
-                )
-                for (content,) in rows:
+                for (content,) in tables.contents(self._db, piece):
                     self._add(slot, content)
         if not pieces or self.first_s is None or self.last_s is None:
             return slot, since_s, since_s

@@ -18,8 +18,10 @@ from monitoring.histogram import nearest_rank
 from monitoring.metrics import Recorder
 from monitoring.monitor import RETRY_STORE_S, Monitor
 from monitoring.opening import move_aside, open_store
+from monitoring.process import Process, identity_of
 from monitoring.rollup import Limits, Slot
-from monitoring.store import SCHEMA_VERSION, Process, Store, identity_of
+from monitoring.store import Store
+from monitoring.tables import SCHEMA_VERSION
 from tests.monitoring.driver import FakeClock
 from tests.monitoring.test_rollup import observation
 

@@ -9,7 +9,7 @@ import pytest
 
 from monitoring.errors import MonitoringError
 from monitoring.reports.stored import StoredFigures
-from monitoring.store import SCHEMA_VERSION
+from monitoring.tables import SCHEMA_VERSION
 from tests.monitoring.report.past import NOON_S, ROUTE, Past, pool_state
 
 Make = Callable[..., Past]
@@ -39,6 +39,16 @@ def test_a_window_is_covered_from_the_first_run_to_when_it_was_last_heard_of(pas
     service = past().fleet(60, agents=1)
     service.write(60)
     assert requests(service.store_path, -3600, 3600) == (6, 0, 60)
+
+
+def test_a_clock_that_stepped_back_hides_neither_what_was_before_nor_what_came_after(past: Make) -> None:
+    """It began at 50 s by its clock, was set back at 53, and was last heard of at 20."""
+    service = past(start_s=NOON_S + 50)
+    service.poll(52.5)
+    service.poll(12.5)
+    service.write(20)
+    assert requests(service.store_path, 0, 60) == (2, 12, 53)
+    assert requests(service.store_path, 0, 30) == (1, 12, 30)
 
 
 def test_a_window_without_anything_is_empty(past: Make) -> None:
