@@ -277,8 +277,8 @@ def refusal(text):
         (
             "p95 < 1s, optionl",
             (
-                "unknown option, got 'optionl', need one of confidence N%, on_inconclusive fail|pass, abort_on_fail, "
-                "optional; try 'optional'"
+                "unknown option, got 'optionl', need one of confidence N%, on_inconclusive fail|pass, "
+                "abort_on_fail, optional; try 'optional'"
             ),
         ),
         (
