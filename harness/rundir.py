@@ -276,7 +276,13 @@ def require_run(directory: RunDirectory) -> None:
 
 def read_run(directory: RunDirectory) -> Run:
     """Read ``run.json``; see `decode` for errors, and a missing file is one."""
-    return decode(_read(directory.run), Run, path=directory.run)
+    run = decode(_read(directory.run), Run, path=directory.run)
+    plan = run.scenario
+    fleet_fits = 1 <= plan.agents <= _MOST_AGENTS and 0.001 <= plan.interval_s <= _LONGEST_S
+    if not (fleet_fits and 0 <= plan.warmup_s <= _LONGEST_S and 0 <= plan.run_time_s <= _LONGEST_S):
+        got = f"{plan.agents} agents every {plan.interval_s:g} s for {plan.run_time_s:g} s"
+        raise HarnessError(explain("file", str(directory.run), fault="its scenario makes no sense", got=got))
+    return run
 
 
 def read_reading(directory: RunDirectory) -> Reading | None:

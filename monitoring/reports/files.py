@@ -125,7 +125,7 @@ def is_report(path: Path) -> bool:
 
 
 def _check_regular(path: Path) -> None:
-    """Refuse what a rename must not replace: as root, ``--output /dev/null`` would take the device from everybody."""
+    """Refuse what a rename must not replace: as root, ``--output /dev/null`` would take the device away."""
     if path.exists() and not path.is_file():
         remedy = "a path that is free, or no --output, which prints the report"
         raise MonitoringError(explain("output", str(path), fault="is no regular file", remedy=remedy))

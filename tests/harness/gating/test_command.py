@@ -202,13 +202,20 @@ def test_mistakes_end_in_one_line(
         ("run.json", b"", "not a Run record"),
         ("run.json", b'{"schema_version": 99}', "written by a newer version of the harness, got schema 99"),
         ("run.json", b"[]", "not a Run record"),
+        ("run.json", ("interval_s", 0), "its scenario makes no sense, got 50 agents every 0 s for 70 s"),
+        ("run.json", ("agents", 0), "its scenario makes no sense, got 0 agents every 10 s for 70 s"),
+        ("run.json", ("run_time_s", 1e300), "its scenario makes no sense, got 50 agents every 10 s for 1e+300 s"),
         ("samples.jsonl", b"", "not a SampleHeader record"),
         ("samples.jsonl", b"\x00\xff", "not a SampleHeader record"),
     ],
 )
 def test_a_corrupt_folder_is_no_pass_and_no_traceback(
-    run: Path, name: str, content: bytes, text: str, capsys: pytest.CaptureFixture[str]
+    run: Path, name: str, content: bytes | tuple[str, float], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if isinstance(content, tuple):
+        stored = json.loads((run / name).read_bytes())
+        stored["scenario"][content[0]] = content[1]
+        content = json.dumps(stored).encode()
     (run / name).write_bytes(content)
     assert 1 == main(["gate", str(run), "--no-default-gates", "--gate", "p(99) < 30ms"])
     captured = capsys.readouterr()
