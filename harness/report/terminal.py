@@ -54,7 +54,7 @@ def print_verdict(result: Result, console: Console) -> None:
     for warning in result.warnings:
         show.line("warning", ended(warning))
     if result.gates_from is not None:
-        show.line("gates", ended(result.gates_from))
+        show.line("gates", plain(result.gates_from))
     if result.verdict.coverage.ungated:
         show.line("no gate on", names(map(plain, result.verdict.coverage.ungated)))
     console.print()

@@ -32,6 +32,8 @@ NONE = "–"
 
 _TRAILING_ZEROS = re.compile(r"(\.\d*?)0+(?=\D|$)")
 _SPACES = re.compile(r"\s+")
+_WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?[.,:;?!]?")
+"""A word of prose. Addresses, quantiles, gates and tests (``p95``, ``error-ratio``, ``test_index*``) keep their form."""
 
 
 def plain(text: str, *, longest: int | None = None) -> str:
@@ -136,9 +138,9 @@ def ended(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a clause from outside as a sentence: a capital first unless that is an address, a full stop last."""
+    """Return a clause from outside as a sentence: a full stop last, a capital first unless that is a name."""
     kept = ended(text)
-    return kept if "/" in kept.partition(" ")[0] else kept[:1].upper() + kept[1:]
+    return kept[:1].upper() + kept[1:] if _WORD.fullmatch(kept.partition(" ")[0]) else kept
 
 
 def names(items: Iterable[str]) -> str:

@@ -140,6 +140,11 @@ def test_names_are_joined_as_prose(items: list[str], expected: str) -> None:
         ("", ""),
         ("why?", "Why?"),
         ("http://127.0.0.1/api has 3 agents", "http://127.0.0.1/api has 3 agents."),
+        ("test_with_index* p99 is slow", "test_with_index* p99 is slow."),
+        ("p95 had surely failed", "p95 had surely failed."),
+        ("error-ratio is open", "error-ratio is open."),
+        ("target's memory grows", "Target's memory grows."),
+        ("worse, and surely so", "Worse, and surely so."),
     ],
 )
 def test_a_clause_becomes_a_sentence(text: str, expected: str) -> None:
