@@ -105,7 +105,7 @@ def drive(
     if code == ExitCode.FAIL and not ended.interrupted:
         return replace(ended, called_off=load.last_words())
     if not ended.interrupted and ended.target_death is None:
-        if code < 0:
+        if code is not None and code < 0:
             fault = f"was ended by {_signal_name(-code)} after {ended.ended_s:.0f} of {run_time_s:.0f} s"
             raise HarnessError(explain("load generator", fault=fault))
         if code != 0:
