@@ -4,8 +4,9 @@ Load engines side by side: our fleet, plain Locust's FastHttpUser, wrk, and hey 
 Each in turn, several times over, against the same static server in a process of its own: 10,000 agents that poll
 each ten seconds. CPU is the operating system's count for the tool's process and its children between two instants
 of the steady part, polls are the server's count between the same two. Memory per agent is the resident memory with
-all agents less that with ten, by their difference in number. wrk and hey know no agents: they send as fast as they
-can over fifty connections, so of them only the CPU of a request can be compared.
+all agents less that with ten, by their difference in number. wrk and hey know no agents, so of them only the CPU
+of a request can be compared: hey sends as many polls a second over fifty connections; wrk knows no rate and sends
+as fast as it can, which spares it and the system the waking up.
 
     python -m benchmarks.load.engines [--rounds 3] [--store]
     python -m benchmarks.load.engines --rounds 0 --fleet 100000    # one big fleet by itself
@@ -172,7 +173,8 @@ def told_by_locust(folder: Path) -> tuple[float, float]:
 
 def closed_loop_turn(tool: str, url: str, options: argparse.Namespace) -> Turn:
     path = f"{url}/api/deployments/pending/agent-0001"
-    arguments = {WRK: ["-t1", "-c50", "--latency"], HEY: ["-c", "50"]}[tool]
+    per_s = options.agents / options.interval
+    arguments = {WRK: ["-t1", "-c50", "--latency"], HEY: ["-c", "50", "-q", f"{per_s / 50:g}"]}[tool]
     arguments += {WRK: ["-d"], HEY: ["-z"]}[tool] + [f"{options.seconds:g}s"]
     before = counted(url)
     with tempfile.TemporaryFile("w+") as log:
@@ -212,7 +214,8 @@ def compare(options: argparse.Namespace) -> list[Comparison]:
                 turn = tools[name](url, options) if name in tools else closed_loop_turn(name, url, options)
             taken.append(turn)
             print(f"round {number + 1} {name:<13} {turn}", flush=True)
-    note = {WRK: "as fast as it can, 50 connections", HEY: "not installed here"}
+    note = {WRK: "as fast as it can, 50 connections", HEY: "at the same rate, 50 connections"}
+    note |= {name: "not installed here" for name in (WRK, HEY) if shutil.which(name) is None}
 
     def rows(values: dict[str, list[float | None]]) -> list[Row]:
         made = []
@@ -242,7 +245,10 @@ def compare(options: argparse.Namespace) -> list[Comparison]:
             smaller_is_better=True,
             rounds=options.rounds,
             rows=rows(values),
-            command=f"{options.prefix}python -m benchmarks.load.engines --rounds {options.rounds} --store",
+            command=(
+                f"{options.prefix}python -m benchmarks.load.engines --rounds {options.rounds} "
+                f"--seconds {options.seconds:g} --store"
+            ),
             measured_utc=now_utc(),
             environment=environment(locust=importlib.metadata.version("locust")),
         )

@@ -95,6 +95,9 @@ class Recording:
 
     def _writer(self, file: str) -> LineWriter | None:
         """Return the writer of a file, made when it is first used; None when it can't be, which is a fault."""
+        known = self._writers.get(file)
+        if known is not None:
+            return known
         # From another process as well: a name, not a path.
         name = Path(file).name
         writer = self._writers.get(name)
