@@ -98,7 +98,13 @@ class MonitoringMiddleware:
             raise
         finally:
             current.reset(token)
-            exchange.over()
+            if not exchange.done:
+                exchange.end(None)
+            # Whatever copied the context in the meantime keeps the exchange: a task started in the background, or
+            # the server's timer for an idle connection, which lives for seconds after the request.
+            exchange.scope = _NO_SCOPE
+            if server is not None:
+                exchange.server = None
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a scope that is no request, or not ours to measure."""
@@ -118,7 +124,9 @@ class MonitoringMiddleware:
             raise
         finally:
             current.reset(token)
-            exchange.over()
+            if not exchange.done:
+                exchange.end(None)
+            exchange.scope = _NO_SCOPE
 
     def _handshake(self, scope: Scope) -> "SocketExchange | None":
         if _MARK in scope or scope["type"] != "websocket":
@@ -183,16 +191,6 @@ class Exchange(RequestContext, eq=False):
                 hub.put(LateError(self.scope.get("method", WEBSOCKET), self.route, type(error).__name__))
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the request
             hub.fault(fault)
-
-    def over(self) -> None:
-        """Let go of what the request needed; whatever has no end yet has ended."""
-        if not self.done:
-            self.end(None)
-        # Whatever copied the context in the meantime keeps the exchange: a task started in the background, or the
-        # server's timer for an idle connection, which lives for seconds after the request.
-        self.scope = _NO_SCOPE
-        if self.server is not None:
-            self.server = None
 
     def record(self, error: BaseException | None) -> None:
         """Hand in what was seen."""
@@ -292,11 +290,11 @@ async def _receive(exchange: Exchange, receive: Receive) -> Message:
 def _send(exchange: Exchange, send: Send, message: Message) -> Awaitable[None]:
     try:
         kind = message["type"]
+        last = False
         if kind == "http.response.body":
             if "body" in message:
                 exchange.bytes_out += len(message["body"])
-            if "more_body" not in message or not message["more_body"]:
-                _last(exchange)
+            last = "more_body" not in message or not message["more_body"]
         elif kind == "http.response.start":
             exchange.status = message["status"]
             hub = exchange.hub
@@ -312,22 +310,20 @@ def _send(exchange: Exchange, send: Send, message: Message) -> Awaitable[None]:
             if hub.server_timing:
                 headers.append((b"server-timing", exchange.server_timing()))
         elif kind == "http.response.pathsend":
-            _last(exchange)
+            last = True
+        if last:
+            # The last byte is being handed to the server.
+            server = exchange.server
+            exchange.end_s = exchange.hub.monotonic_s()
+            exchange.complete = not (exchange.gone or (server is not None and server.disconnected))
+            # After a 500 an exception may follow; it belongs to the same request. Otherwise don't wait for
+            # background tasks.
+            status = exchange.status
+            if status is not None and status < 500 and not exchange.done:
+                exchange.record(None)
     except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the answer
         exchange.hub.fault(error)
     return send(message)
-
-
-def _last(exchange: Exchange) -> None:
-    """Take note that the last byte is being handed to the server."""
-    exchange.end_s = exchange.hub.monotonic_s()
-    server = exchange.server
-    exchange.complete = not (exchange.gone or (server is not None and server.disconnected))
-    # After a 500 an exception may follow; it belongs to the same request. Otherwise don't wait for background
-    # tasks.
-    status = exchange.status
-    if status is not None and status < 500 and not exchange.done:
-        exchange.record(None)
 
 
 def _send_to_socket(exchange: Any, send: Send, message: Message) -> Awaitable[None]:
