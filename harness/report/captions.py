@@ -57,7 +57,9 @@ def response_times(result: Result) -> str:
     ]
     first = told[0] if times.n > 1 else f"its response time was {_duration(times.max)}"
     failed = _failed(summary)
-    return f"{counted(times.n, 'measured poll').capitalize()}: {first}; {failed}."
+    unsent = times.n - summary.sent
+    missed = f" ({format_count(unsent)} of them missed)" if unsent > 0 else ""
+    return f"{counted(times.n, 'measured poll')}{missed}: {first}; {failed}."
 
 
 def distribution(result: Result, band: QuantileBand | None = None) -> str:

@@ -229,7 +229,8 @@ def draw_agents(columns: Columns, limits: Sequence[ResponseLimit], *, interval_s
     height_in = min(max(1.2 + 0.125 * len(order), 1.9), 7.6) if named else 5.4
     figure = new_figure("Each agent's polls", height_in)
     classes = _classes(columns, limits)
-    axes = panel(figure, 1.7 if named else _LEFT_IN, 0.55, _RIGHT_IN, 0.36 if len(classes) < 3 else 0.58)
+    entries = len(classes) + (time.warmup_s > 0) + (time.away_s is not None)
+    axes = panel(figure, 1.7 if named else _LEFT_IN, 0.55, _RIGHT_IN, 0.36 if entries <= 3 else 0.58)
     time.dress(axes)
     # Marks together cover at most about half of the plot [pt²], so that one failed poll in fifty looks like one.
     size = min(max(70_000 / len(columns), 0.6), 22.0)

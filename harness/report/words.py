@@ -33,7 +33,7 @@ NONE = "–"
 _TRAILING_ZEROS = re.compile(r"(\.\d*?)0+(?=\D|$)")
 _SPACES = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?[.,:;?!]?")
-"""A word of prose. Addresses, quantiles, gates and tests (``p95``, ``error-ratio``, ``test_index*``) keep their form."""
+"""A word of prose. Names of quantiles, gates and tests (``p95``, ``error-ratio``, ``test_x``) keep their form."""
 
 
 def plain(text: str, *, longest: int | None = None) -> str:
@@ -175,6 +175,7 @@ def target_text(target: Target) -> str:
     parts += [f"artificial errors {format_ratio(target.error_ratio)}"] if target.error_ratio else []
     parts += [f"pool of {target.pool_size} on purpose"] if target.pool_size is not None else []
     parts += [f"connections held {format_duration(target.hold_s)} on purpose"] if target.hold_s else []
+    parts += [f"design {plain(target.design)}"] if target.design else []
     parts += [f"without {plain(target.dropped_index)} on purpose"] if target.dropped_index else []
     return ", ".join(parts)
 
@@ -245,6 +246,8 @@ def command_line(run: Run) -> str:
         words += ["--target-pool-size", str(target.pool_size)]
     if target.hold_s:
         words += ["--target-hold", _flag_duration(target.hold_s)]
+    if target.design:
+        words += ["--target-design", target.design]
     if target.dropped_index:
         words += ["--target-drop-index", target.dropped_index]
     return plain(shlex.join(words))

@@ -100,6 +100,13 @@ def test_what_timing_from_the_intended_start_was_worth_is_told_where_it_shows() 
     )
 
 
+def test_polls_that_were_missed_are_told_as_such() -> None:
+    summary = HEALTHY.summary
+    more = replace(summary, response_time=replace(summary.response_time, n=360), missed=60)
+    told = captions.response_times(replace(HEALTHY, summary=more))
+    assert told.startswith("360 measured polls (60 of them missed): p95 was ")
+
+
 def test_rates() -> None:
     start = "Over the measured 60 s the schedule wanted 5.00 polls a second; 5.00 were sent and"
     assert f"{start} 5.00 answered without error; no poll was missed." == captions.rates(HEALTHY)

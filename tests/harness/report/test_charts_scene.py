@@ -15,7 +15,7 @@ from harness.columns import Columns
 from harness.history_model import Comparison
 from harness.model import PENDING_ROUTE, Finding, GeneratorTick, Interval, Pickup, Status, TargetTick
 from harness.report.charts import write_plots
-from harness.report.charts_fleet import draw_errors, draw_rates
+from harness.report.charts_fleet import draw_agents, draw_errors, draw_rates
 from harness.report.charts_health import draw_connections, draw_generator
 from harness.report.charts_scene import (
     binned_quantiles,
@@ -164,6 +164,7 @@ def figures() -> Iterator[tuple[str, Figure]]:
         yield f"timed connections {name}", draw_connections(connecting(polls), interval_s=10.0, time=TIME)
         yield f"rates {name}", draw_rates(polls, intended_per_s=5.0, interval_s=10.0, time=STORM)
         yield f"response {name}", draw_response_times(polls, LIMITS, time=STORM)
+        yield f"agents {name}", draw_agents(polls, LIMITS, interval_s=10.0, time=STORM)
     kinds = tuple(f"connection-refused-{i}" for i in range(9))
     yield "errors", draw_errors(fleet(failing_ratio=0.5, error_kinds=kinds), interval_s=10.0, time=STORM)
     limits = [("pickup-p95", 11.0), ("pickup-p50", 10.4)]

@@ -236,10 +236,16 @@ def test_the_command_line_is_one_that_the_command_takes() -> None:
     run = run_of()
     attached = replace(run.target, kind=TargetKind.ATTACHED, url="http://staging:8000/a b")
     spoilt = replace(run.target, delay_s=0.6, error_ratio=0.05)
+    starved = replace(run.target, pool_size=2, hold_s=0.05, design="common", dropped_index="idx")
     for target, tail in (
         (run.target, "--deployments 100000"),
         (attached, "--host 'http://staging:8000/a b'"),
         (spoilt, "--deployments 100000 --target-delay 600ms --target-error-ratio 0.05"),
+        (
+            starved,
+            "--deployments 100000 --target-pool-size 2 --target-hold 50ms --target-design common"
+            " --target-drop-index idx",
+        ),
     ):
         line = command_line(replace(run, target=target))
         assert (
