@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from monitoring.histogram import Histogram
 from monitoring.model import PoolState, WorkerState
-from monitoring.rollup import OVERFLOW, AgentRollup, PoolRollup, RouteRollup, Slot, StatementRollup
+from monitoring.rollup import OVERFLOW, AgentRollup, PoolRollup, RouteRollup, StatementRollup
 from monitoring.schemas import (
     AgentMetrics,
     AgentsMetrics,
@@ -20,6 +20,7 @@ from monitoring.schemas import (
     TroubleSpot,
     Window,
 )
+from monitoring.slot import Slot
 from monitoring.units import utc
 
 TOP = 10

@@ -24,7 +24,7 @@ from monitoring.errors import UsageError, explain
 from monitoring.model import WorkerState
 from monitoring.monitor import Monitor
 from monitoring.probe import Probe
-from monitoring.rollup import RouteRollup, Slot
+from monitoring.rollup import RouteRollup
 from monitoring.schemas import (
     EndpointAnswer,
     HealthAnswer,
@@ -37,6 +37,7 @@ from monitoring.schemas import (
     WorkerMetrics,
 )
 from monitoring.settings import Settings
+from monitoring.slot import Slot
 from monitoring.store import Store, Worker
 from monitoring.units import parse_duration_s, parse_instant_s, utc
 from monitoring.version import version

@@ -11,7 +11,8 @@ from typing import Any
 from monitoring.capture.context import Statement, Work, Worked
 from monitoring.clock import Clock
 from monitoring.model import Observation
-from monitoring.rollup import Limits, PoolRollup, RouteRollup, Slot
+from monitoring.rollup import Limits, PoolRollup, RouteRollup
+from monitoring.slot import Slot
 
 MAX_STATEMENT_CHARS = 2000
 """Longer statements are told apart by this many characters."""

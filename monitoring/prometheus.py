@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import Any
 
 from monitoring.histogram import Histogram
-from monitoring.rollup import Slot
 from monitoring.schemas import PoolMetrics
+from monitoring.slot import Slot
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 

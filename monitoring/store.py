@@ -24,7 +24,8 @@ import msgspec
 from monitoring import tables
 from monitoring.clock import Clock
 from monitoring.process import Process, identity_of
-from monitoring.rollup import Limits, Slot
+from monitoring.rollup import Limits
+from monitoring.slot import Slot
 from monitoring.tables import ALIVE_S, SCHEMA, SCHEMA_VERSION, NewerSchemaError
 from monitoring.tiers import TIERS, Piece, plan
 

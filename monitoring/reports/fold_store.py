@@ -20,7 +20,8 @@ from monitoring.reports.records import (
     Totals,
     Window,
 )
-from monitoring.rollup import OVERFLOW, PoolRollup, RouteRollup, Slot
+from monitoring.rollup import OVERFLOW, PoolRollup, RouteRollup
+from monitoring.slot import Slot
 
 
 def figures_of_slot(slot: Slot, window: Window, states: Sequence[PoolState], *, current: bool) -> Figures:

@@ -15,7 +15,8 @@ import msgspec
 from monitoring import tables
 from monitoring.errors import MonitoringError, explain
 from monitoring.model import PoolState, WorkerState
-from monitoring.rollup import Limits, Slot
+from monitoring.rollup import Limits
+from monitoring.slot import Slot
 from monitoring.tables import ALIVE_S, SCHEMA_VERSION
 from monitoring.tiers import plan
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from monitoring.capture.context import Statement
 from monitoring.metrics import Recorder
 from monitoring.model import Observation
-from monitoring.rollup import OVERFLOW, Limits, PoolRollup, Slot, merged
+from monitoring.rollup import OVERFLOW, Limits, PoolRollup
+from monitoring.slot import Slot, merged
 from tests.monitoring.driver import FakeClock
 
 LIMITS = Limits(routes=4, agents=4, statements=4)

@@ -19,7 +19,8 @@ from monitoring.metrics import Recorder
 from monitoring.monitor import RETRY_STORE_S, Monitor
 from monitoring.opening import move_aside, open_store
 from monitoring.process import Process, identity_of
-from monitoring.rollup import Limits, Slot
+from monitoring.rollup import Limits
+from monitoring.slot import Slot
 from monitoring.store import Store
 from monitoring.tables import SCHEMA_VERSION
 from tests.monitoring.driver import FakeClock
