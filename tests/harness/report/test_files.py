@@ -19,7 +19,6 @@ def test_a_report_is_one_page_and_a_folder_of_pictures(tmp_path: Path) -> None:
     assert [
         "agents.png",
         "breakdown.png",
-        "connections.png",
         "distribution.png",
         "errors.png",
         "generator.png",

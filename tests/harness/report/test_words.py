@@ -243,8 +243,10 @@ def test_the_command_line_is_one_that_the_command_takes() -> None:
         (spoilt, "--deployments 100000 --target-delay 600ms --target-error-ratio 0.05"),
         (
             starved,
-            "--deployments 100000 --target-pool-size 2 --target-hold 50ms --target-design common"
-            " --target-drop-index idx",
+            (
+                "--deployments 100000 --target-pool-size 2 --target-hold 50ms --target-design common"
+                " --target-drop-index idx"
+            ),
         ),
     ):
         line = command_line(replace(run, target=target))
