@@ -25,7 +25,10 @@ _LIBRARIES = tuple(
 _MAX_FRAMES = 100
 _MAX_KNOWN = 20_000
 
-_known: dict[CodeType, bool] = {}
+# By file, whose name keeps its hash: that of a code object is worked out anew from all of its contents, which made
+# up most of the walk.
+_libraries: set[str] = set()
+_own: set[str] = set()
 
 Site = tuple[CodeType, int]
 """A code object and a line number."""
@@ -57,23 +60,23 @@ def describe(site: Site | None) -> str:
 
 
 def _search(frame: FrameType | None) -> Site | None:
+    libraries = _libraries
     for _ in range(_MAX_FRAMES):
         if frame is None:
             return None
         code = frame.f_code
-        library = _known.get(code)
-        if library is None:
-            library = _is_library(code)
-        if not library:
+        file = code.co_filename
+        if file not in libraries and (file in _own or not _is_library(file)):
             return code, frame.f_lineno
         frame = frame.f_back
     return None
 
 
-def _is_library(code: CodeType) -> bool:
-    library = code.co_filename.startswith("<") or code.co_filename.startswith(_LIBRARIES)
-    if len(_known) < _MAX_KNOWN:
-        _known[code] = library
+def _is_library(file: str) -> bool:
+    library = file.startswith("<") or file.startswith(_LIBRARIES)
+    known = _libraries if library else _own
+    if len(known) < _MAX_KNOWN:
+        known.add(file)
     return library
 
 
