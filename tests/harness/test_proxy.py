@@ -131,7 +131,8 @@ def test_a_cut_resets_every_connection_and_the_next_ones_pass() -> None:
 def test_a_target_that_is_away_shows_as_a_connection_that_ends() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with proxied(port) as (door, _), dial(door) as connected:
+    # On the loopback the end may come before connecting has returned: that shows it as well.
+    with proxied(port) as (door, _), contextlib.suppress(ConnectionResetError), dial(door) as connected:
         assert is_reset(connected)
 
 
