@@ -78,6 +78,7 @@ class Conductor:
         self._judge = judge
         self._run: Run | None = None
         self._environment: Any = None
+        self._ready = gevent.event.Event()
         self._began = gevent.event.Event()
         self._prepared_before = False
         self._test_started_s = 0.0
@@ -127,6 +128,7 @@ class Conductor:
             inspect.stack()
             if options.headless and not self._is_worker:
                 self._prepare(agents=1 if options.num_users is None else options.num_users)
+            self._ready.set()
         except HarnessError as fault:
             self._say(str(fault))
             sys.exit(fault.exit_code)
@@ -135,6 +137,9 @@ class Conductor:
 
     def test_start(self, environment: Any, **_: object) -> None:
         """Note the time; in the web UI, get ready for the run."""
+        # A worker listens to its master before Locust has asked for `init`: a start that comes at once waits for
+        # it, or Locust would start as many users as there are agents, none of which knew where to go.
+        self._ready.wait()
         self._test_started_s = time.perf_counter()
         self._stop_at_once = False
         if self._run is None and not self._is_worker:

@@ -56,10 +56,11 @@ class Locust:
         before: Callable[[], None] | None = None,
         headless: bool = True,
         own_group: bool = False,
+        scenario: Path = SCENARIO_FILE,
     ) -> None:
         self.folder = folder
         self.log = folder / "output.txt"
-        command = [sys.executable, "-m", "locust", "-f", str(SCENARIO_FILE), *arguments]
+        command = [sys.executable, "-m", "locust", "-f", str(scenario), *arguments]
         if headless:
             command += ["--headless", "--only-summary", "--samples-dir", str(folder / "samples")]
         self.directory = RunDirectory(folder / "samples")
@@ -97,8 +98,10 @@ class Locust:
         return Done(code=code, output=self.log.read_text(), directory=self.directory)
 
 
-def run(folder: Path, *arguments: str, before: Callable[[], None] | None = None) -> Done:
-    with Locust(folder, *arguments, "--no-verdict", before=before) as locust:
+def run(
+    folder: Path, *arguments: str, before: Callable[[], None] | None = None, scenario: Path = SCENARIO_FILE
+) -> Done:
+    with Locust(folder, *arguments, "--no-verdict", before=before, scenario=scenario) as locust:
         return locust.end()
 
 
@@ -522,6 +525,29 @@ def test_processes_share_one_run(tmp_path: Path) -> None:
     assert {(tick.worker or "").partition("/")[2] for tick in ticks} == {"0", "1"}
     assert {tick.connections for tick in ticks[-2:]} == {25}
     assert "400 of 400 intended polls sent in 4.00 s by 50 agents, 0 missed, 0 failed\n" in done.output
+
+
+def test_a_start_that_overtakes_a_workers_preparation_waits_for_it(tmp_path: Path) -> None:
+    """A worker hears its master before it has been asked to get ready; on a busy machine the start comes first."""
+    scenario = tmp_path / "slow_to_get_ready.py"
+    scenario.write_text(
+        "import gevent\nfrom locust import events\n"
+        "@events.init.add_listener\n"
+        "def dawdle(environment, **_):\n"
+        "    gevent.sleep(1.5 if environment.parsed_options.worker else 0)\n"
+        "from locustfiles.agent_polling import DeploymentAgent\n"
+    )
+    with polled_server("--agents", "20") as server:
+        done = run(
+            tmp_path,
+            *("-u", "20", "-t", "2s", "--interval", "500ms", *shared(), "--host", server.url),
+            scenario=scenario,
+        )
+        counts = server.counts()
+    assert done.code == 0, done.output
+    assert "Traceback" not in done.output
+    assert intended(Schedule(seed=1, agents=20, interval_s=0.5), 2.0) == starts(done.stored)
+    assert counts["connections"] == 20
 
 
 def shared() -> list[str]:
