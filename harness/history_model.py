@@ -389,6 +389,7 @@ class Comparison:
         metric: as in `Metric`.
         quantile: as in `Metric`.
         unit: as in `Metric`.
+        direction: as in `Metric`: which side the limit is on; ``near`` for both.
         status: PASS, FAIL or INCONCLUSIVE against `limit_ratio`.
         baseline_n: runs in the baseline.
         contender_n: runs compared with it.
@@ -408,6 +409,7 @@ class Comparison:
     metric: str
     quantile: float | None
     unit: str
+    direction: Direction = Direction.BELOW
     status: Status
     baseline_n: int
     contender_n: int

@@ -105,6 +105,7 @@ class Rule:
             metric=self.figure.metric,
             quantile=self.figure.quantile,
             unit=self.figure.unit,
+            direction=self.figure.direction,
             status=status,
             baseline_n=n_old,
             contender_n=n_new,

@@ -8,10 +8,9 @@ import numpy as np
 from harness.columns import Columns, Floats
 from harness.history_model import Comparison
 from harness.model import GeneratorTick, Quantiles, Status, TargetTick
-from harness.report.comparisons import figure_name
 from harness.report.parts import Split, connect_times, quantiles3
 from harness.report.traces import DriftSeries, Wave
-from harness.report.trend.words import signed_ratio
+from harness.report.trend.words import compared_text, signed_ratio
 from harness.report.words import counted, names, plain, trimmed_duration
 from harness.units import format_count, format_duration, format_number, format_ratio
 
@@ -212,7 +211,7 @@ def comparison(comparisons: Sequence[Comparison]) -> str:
     same = [one for one in comparisons if one.status is Status.PASS]
     runs = max(one.baseline_n for one in comparisons)
     if worse:
-        told = names(f"{figure_name(one)} ({signed_ratio(one.change_ratio)})" for one in worse)
+        told = names(f"{compared_text(one)} ({signed_ratio(one.change_ratio)})" for one in worse)
         text = f"Beyond what is allowed: {told}"
     else:
         text = "No figure is surely worse than is allowed"

@@ -25,9 +25,8 @@ from harness.report.charts_style import (
     panel,
     styled,
 )
-from harness.report.comparisons import direction_of, figure_name
 from harness.report.parts import CONNECT, DATABASE, HANDLER, POOL_WAIT, REST, SERVICE, START_LAG, Split
-from harness.report.trend.words import signed_ratio
+from harness.report.trend.words import compared_text, signed_ratio
 from harness.units import format_duration
 
 _LOOKS = {
@@ -141,7 +140,7 @@ def draw_comparison(comparisons: Sequence[Comparison]) -> Figure:
             fontsize=9.5,
             annotation_clip=False,
         )
-    labels = [label_text(figure_name(one), widest_in=left_in - 0.2, size_pt=10) for one in comparisons]
+    labels = [label_text(compared_text(one), widest_in=left_in - 0.2, size_pt=10) for one in comparisons]
     axes.yaxis.set_major_locator(FixedLocator(list(range(len(labels)))))
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda _, i: labels[i] if i is not None and i < len(labels) else "")
@@ -174,8 +173,7 @@ def _draw_change(axes: Axes, row: int, one: Comparison, reach: float) -> None:
         low = -reach if interval.low is None else max(interval.low, -reach)
         high = reach if interval.high is None else min(interval.high, reach)
         axes.plot([low, high], [row, row], color=colour, lw=2.4, alpha=0.6, solid_capstyle="butt", zorder=2)
-    direction = direction_of(one.metric)
-    for sign, kept in ((1, direction is not Direction.ABOVE), (-1, direction is not Direction.BELOW)):
+    for sign, kept in ((1, one.direction is not Direction.ABOVE), (-1, one.direction is not Direction.BELOW)):
         if kept:
             x = sign * one.limit_ratio
             axes.plot([x, x], [row - 0.36, row + 0.36], color=VERMILLION, lw=2.0, zorder=3, gid=f"limit-{row}")

@@ -15,11 +15,10 @@ from harness.history_model import Comparison
 from harness.model import Finding, IndexEvidence, Result, ServerFigures, Summary
 from harness.report.assets import environment
 from harness.report.charts import Plot
-from harness.report.comparisons import figure_name
 from harness.report.context import RunContext
 from harness.report.tables import connection_rows, quantile_cells, route_rows, split_rows, wave_rows
 from harness.report.traces import Traces
-from harness.report.trend.words import interval_clause, signed_ratio, value_of
+from harness.report.trend.words import compared_text, interval_clause, signed_ratio, value_of
 from harness.report.words import (
     NONE,
     command_line,
@@ -191,7 +190,7 @@ def _comparison_row(compared: Comparison) -> _ComparisonRow:
     unit, expected = compared.unit, compared.expected
     known = expected is not None and expected.low is not None and expected.high is not None
     return _ComparisonRow(
-        figure=figure_name(compared),
+        figure=compared_text(compared),
         baseline=f"{value_of(compared.baseline, unit)} ({counted(compared.baseline_n, 'run')})",
         expected=f"{value_of(expected.low, unit)} to {value_of(expected.high, unit)}"
         if known and expected

@@ -9,6 +9,7 @@ from harness.history_model import (
     Change,
     ChangeKind,
     ChangeState,
+    Comparison,
     Point,
     Series,
     SeriesTrend,
@@ -69,6 +70,11 @@ def metric_text(metric: str) -> str:
 def quantile_text(quantile: float) -> str:
     """Write a quantile: ``p95``, ``p99.9``; nothing for figures that are none."""
     return f"p{quantile * 100:.6g}" if quantile else ""
+
+
+def compared_text(one: Comparison) -> str:
+    """Name what was compared with a baseline: ``Response time p95``."""
+    return f"{metric_text(one.metric)} {quantile_text(one.quantile or 0.0)}".strip()
 
 
 def member_text(series: Series) -> str:

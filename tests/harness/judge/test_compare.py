@@ -108,6 +108,7 @@ def test_the_last_thirty_runs_are_the_baseline():
 def test_of_a_rate_less_is_worse(value, status):
     told = compared([v * 500 for v in STEADY], [value], figure=RATE)
     assert status is told.status
+    assert Direction.ABOVE is told.direction
     assert "at most −10 % is allowed" in told.reason
 
 
@@ -115,6 +116,7 @@ def test_of_a_rate_less_is_worse(value, status):
 def test_what_may_go_neither_way_is_held_on_both_sides(value, status):
     told = compared(STEADY, [value], figure=replace(P95, direction=Direction.NEAR))
     assert status is told.status
+    assert Direction.NEAR is told.direction
     assert "at most ±10 % is allowed" in told.reason
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from harness.columns import Columns
 from harness.history_model import Comparison
-from harness.model import PENDING_ROUTE, Finding, GeneratorTick, Interval, Pickup, Status, TargetTick
+from harness.model import PENDING_ROUTE, Direction, Finding, GeneratorTick, Interval, Pickup, Status, TargetTick
 from harness.report.charts import write_plots
 from harness.report.charts_fleet import draw_agents, draw_errors, draw_rates
 from harness.report.charts_health import draw_connections, draw_generator
@@ -107,12 +107,19 @@ def waves(n: int = 150, lost: int = 0) -> tuple[Wave, ...]:
     return waves_of(pickups(n, lost), WAVES, until_s=60.0)
 
 
-def compared(change: float, *, metric: str = "response_time", status: Status = Status.PASS) -> Comparison:
+def compared(
+    change: float,
+    *,
+    metric: str = "response_time",
+    direction: Direction = Direction.BELOW,
+    status: Status = Status.PASS,
+) -> Comparison:
     return Comparison(
         subject=PENDING_ROUTE,
         metric=metric,
         quantile=0.95 if metric == "response_time" else None,
         unit="s",
+        direction=direction,
         status=status,
         baseline_n=12,
         contender_n=1,
@@ -321,10 +328,11 @@ def test_the_segments_of_a_bar_fill_it() -> None:
 
 
 def test_limits_stand_on_the_side_of_the_worse() -> None:
-    figure = draw_comparison([compared(0.0), compared(0.0, metric="achieved_rate")])
+    """Which side that is stands in the record: an imported metric has a name that tells nobody."""
+    figure = draw_comparison([compared(0.0), compared(0.0, metric="score", direction=Direction.ABOVE)])
     assert [0.1, 0.1] == list(by_gid(figure, "limit-0")[0].get_xdata())  # type: ignore[attr-defined]
     assert [-0.1, -0.1] == list(by_gid(figure, "limit-1")[0].get_xdata())  # type: ignore[attr-defined]
-    both = draw_comparison([compared(0.0, metric="poll_rate")])
+    both = draw_comparison([compared(0.0, direction=Direction.NEAR)])
     assert 2 == len(by_gid(both, "limit-0"))
 
 
