@@ -1,5 +1,6 @@
 """What master and workers say to each other over Locust's own channel, and how. Needs no Locust."""
 
+import logging
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ LINES = "pollgauge-lines"
 LEFT = "pollgauge-left"
 END = "pollgauge-end"
 FAULT = "pollgauge-fault"
+
+_log = logging.getLogger("pollgauge")
 
 _BATCH_BYTES = 1 << 19
 _BACKLOG_BYTES = 1 << 25
@@ -124,11 +127,16 @@ class RemoteFaultError(HarnessError):
         self.exit_code = ExitCode(exit_code)
 
 
-def fault_data(fault: HarnessError) -> dict[str, Any]:
-    """Return what tells the master why a worker can't go on."""
-    return {"text": str(fault), "exit_code": int(fault.exit_code)}
+def send_fault(post: Post, fault: HarnessError, *, run: str) -> None:
+    """
+    Tell the master why a worker can't go on.
 
-
-def send_fault(post: Post, fault: HarnessError) -> None:
-    """Tell the master why a worker can't take part."""
-    post.send_message(FAULT, fault_data(fault))
+    Args:
+        post: reaches the master; when it does not just now, the log has the fault.
+        fault: the reason.
+        run: that the worker takes part in.
+    """
+    try:
+        post.send_message(FAULT, {"run": run, "text": str(fault), "exit_code": int(fault.exit_code)})
+    except UndeliveredError as undelivered:
+        _log.warning("the master can't be told: %s: %s", undelivered, fault)

@@ -9,7 +9,7 @@ import gevent
 from harness.errors import HarnessError
 from harness.load.behaviour import Behaviour
 from harness.load.credentials import Destination
-from harness.load.distribution_channel import FAULT, LEFT, ChannelSink, Post, UndeliveredError, fault_data
+from harness.load.distribution_channel import LEFT, ChannelSink, Post, UndeliveredError, send_fault
 from harness.load.fleet import Fleet, Report, Share
 from harness.load.plan import Plan
 from harness.rundir import RunDirectory
@@ -45,7 +45,8 @@ class WorkerPart:
         self.plan = plan
         self.directory = RunDirectory(Path())
         self._post = post
-        self._sink = ChannelSink(post.send_message)
+        self._id: str = data["run"]
+        self._sink = ChannelSink(self._say)
         self._said_left = False
         self._watch: gevent.Greenlet | None = None
         self._origin_s: float = data["origin_s"]
@@ -110,13 +111,14 @@ class WorkerPart:
     def _say_left(self) -> None:
         if not self._said_left:
             self._said_left = True
-            self._send(LEFT, {"retries": self.fleet.retries, "lost": self._sink.lost})
+            try:
+                self._say(LEFT, {"retries": self.fleet.retries, "lost": self._sink.lost})
+            except UndeliveredError as fault:
+                _log.warning("the master can't be told: %s", fault)
 
     def _tell_fault(self, fault: HarnessError) -> None:
-        self._send(FAULT, fault_data(fault))
+        send_fault(self._post, fault, run=self._id)
 
-    def _send(self, kind: str, data: dict[str, Any]) -> None:
-        try:
-            self._post.send_message(kind, data)
-        except UndeliveredError as fault:
-            _log.warning("the master can't be told: %s", fault)
+    def _say(self, kind: str, data: dict[str, Any]) -> None:
+        """Send the master a message of this run; see `Post.send_message`."""
+        self._post.send_message(kind, {"run": self._id, **data})

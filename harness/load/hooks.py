@@ -27,9 +27,9 @@ import gevent
 import gevent.event
 from locust import events
 from locust.main import main
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_SPAWNING, MasterRunner, WorkerRunner
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, explain
 from harness.load import distribution_channel as channel
 from harness.load.agents import FleetDispatcher, PollingAgent, RunnerPost, adopt
 from harness.load.distribution import MasterRun
@@ -153,9 +153,11 @@ class Conductor:
 
     def spawning_complete(self, **_: object) -> None:
         """Set the origin, the first time that everyone is there."""
-        if self._run is not None and not self._is_worker:
-            self._run.begin()
-            self._began.set()
+        run = self._run
+        if run is not None and not self._is_worker:
+            run.begin()
+            if run.running:
+                self._began.set()
 
     def drive(self, until: gevent.event.Event) -> None:
         """
@@ -242,8 +244,14 @@ class Conductor:
         if run is None:
             return
         self._last_words = run.finish()
-        if self._last_words is not None and self._fault is None:
+        if self._fault is not None or self._is_worker:
+            return
+        if self._last_words is not None:
             self._give_verdict(run)
+        elif self._environment.parsed_options.headless:
+            # Locust calls a run without a request a success.
+            self._fault = HarnessError(explain("run", fault="ended before its first poll: nothing was measured"))
+            self._environment.process_exit_code = int(self._fault.exit_code)
 
     def _bring_to_its_end(self, run: Run) -> None:
         slack_s = _STOP_SLACK_S
@@ -251,6 +259,8 @@ class Conductor:
         if isinstance(run, MasterRun):
             slack_s += _WORKER_SLACK_S
         end_s = run.end_s
+        if end_s is not None and self._is_time_up(end_s):
+            self._wait_until_begun(run)
         if end_s is None or not run.running or self._stop_at_once or not self._is_time_up(end_s):
             if self._stop_at_once:
                 patience_s = min(patience_s, INTERRUPT_GRACE_S)
@@ -268,6 +278,13 @@ class Conductor:
                 # Interrupted while it waited: somebody else ends the run.
                 return
 
+    def _wait_until_begun(self, run: Run) -> None:
+        """Wait for the origin: Locust's clock for the run time runs also while workers are asked for the time."""
+        while not (run.running or self._stop_at_once) and (
+            self._environment.runner.state == STATE_SPAWNING or (isinstance(run, MasterRun) and run.is_beginning)
+        ):
+            gevent.sleep(_HOLD_STEP_S)
+
     def _join_the_others(self) -> None:
         """Learn what master and workers have to say to each other."""
         runner, options = self._environment.runner, self._environment.parsed_options
@@ -276,8 +293,9 @@ class Conductor:
                 # Forked by a master that may be killed outright.
                 die_with_parent()
             runner.register_message(channel.CLOCK, lambda msg, **_: channel.tell_time(msg, RunnerPost(runner)))
-            runner.register_message(channel.PLAN, self._take_part, concurrent=True)
-            runner.register_message(channel.END, self._take_end, concurrent=True)
+            # One after another, and before Locust's next word: no end may overtake the plan that it ends.
+            runner.register_message(channel.PLAN, self._take_part)
+            runner.register_message(channel.END, self._take_end)
         elif isinstance(runner, MasterRunner):
             for kind, take in (
                 (channel.CLOCK, MasterRun.take_clock),
@@ -317,7 +335,7 @@ class Conductor:
         try:
             self._run = make_part(self._environment, self._scenario, msg.data, report=self._report)
         except HarnessError as fault:
-            channel.send_fault(RunnerPost(self._environment.runner), fault)
+            channel.send_fault(RunnerPost(self._environment.runner), fault, run=msg.data["run"])
             return
         self._run.begin()
         self._began.set()
@@ -345,7 +363,7 @@ class Conductor:
 
     def _give_verdict(self, run: Run) -> None:
         options = self._environment.parsed_options
-        if self._judge is None or self._is_worker or options.no_verdict:
+        if self._judge is None or options.no_verdict:
             return
         code, words = self._judge(run.directory)
         self._environment.process_exit_code = code

@@ -528,13 +528,17 @@ def test_processes_share_one_run(tmp_path: Path) -> None:
 
 
 def test_a_start_that_overtakes_a_workers_preparation_waits_for_it(tmp_path: Path) -> None:
-    """A worker hears its master before it has been asked to get ready; on a busy machine the start comes first."""
+    """
+    A worker hears its master before it has been asked to get ready; on a busy machine the start comes first.
+
+    And Locust's clock for the run time is over before the worker is ready: the run has its whole time, even so.
+    """
     scenario = tmp_path / "slow_to_get_ready.py"
     scenario.write_text(
         "import gevent\nfrom locust import events\n"
         "@events.init.add_listener\n"
         "def dawdle(environment, **_):\n"
-        "    gevent.sleep(1.5 if environment.parsed_options.worker else 0)\n"
+        "    gevent.sleep(4 if environment.parsed_options.worker else 0)\n"
         "from locustfiles.agent_polling import DeploymentAgent\n"
     )
     with polled_server("--agents", "20") as server:
@@ -548,6 +552,38 @@ def test_a_start_that_overtakes_a_workers_preparation_waits_for_it(tmp_path: Pat
     assert "Traceback" not in done.output
     assert intended(Schedule(seed=1, agents=20, interval_s=0.5), 2.0) == starts(done.stored)
     assert counts["connections"] == 20
+
+
+@pytest.mark.parametrize(("survivors", "code"), [(1, ExitCode.PASS), (0, ExitCode.OWN_ERROR)])
+def test_workers_that_leave_during_the_start(tmp_path: Path, survivors: int, code: ExitCode) -> None:
+    """Those that stay poll with their share, and the header says what is missing; without any there is no run."""
+    scenario = tmp_path / "dies_getting_ready.py"
+    scenario.write_text(
+        "import os\nfrom pathlib import Path\nfrom locust import events\n"
+        "@events.init.add_listener\n"
+        "def die(environment, **_):\n"
+        "    if environment.parsed_options.worker:\n"
+        "        with open('born', 'a') as born:\n"
+        "            born.write('x')\n"
+        f"        if Path('born').stat().st_size > {survivors}:\n"
+        "            os._exit(1)\n"
+        "from locustfiles.agent_polling import DeploymentAgent\n"
+    )
+    with polled_server("--agents", "20") as server:
+        done = run(
+            tmp_path,
+            *("-u", "20", "-t", "2s", "--interval", "500ms", *shared(), "--host", server.url),
+            scenario=scenario,
+        )
+        counts = server.counts()
+    assert done.code == code, done.output
+    assert counts["polls"] == 40 * survivors
+    if survivors:
+        (warning,) = done.stored.header.warnings
+        assert re.fullmatch(r"Worker .* did not answer when the run began: its 10 agents do not poll\.", warning)
+    else:
+        assert done.last_line == "agent-polling: workers: none of 2 answered when the run was to begin"
+        assert not done.directory.samples.exists()
 
 
 def shared() -> list[str]:

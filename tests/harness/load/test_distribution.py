@@ -29,18 +29,23 @@ class Runner:
         self.sent: list[tuple[str, str, dict[str, Any]]] = []
         self.run: MasterRun | None = None
         self.boot = "another machine"
+        self.asleep: set[str] = set()
 
     def get_worker_index(self, client: str) -> int:
         return list(self.ahead_s).index(client)
 
     def send_message(self, kind: str, data: dict[str, Any], client_id: str) -> None:
         self.sent.append((kind, client_id, data))
-        if kind == CLOCK and self.run is not None and self.clients[client_id].state == "ready":
+        if kind == CLOCK and self.run is not None and client_id not in self.asleep:
             here_s = time.perf_counter() + self.ahead_s[client_id]
             self.run.take_clock(told(client_id, sent_s=data["sent_s"], here_s=here_s, boot=self.boot))
 
     def plans(self) -> list[dict[str, Any]]:
         return [data for kind, _, data in self.sent if kind == PLAN]
+
+    def told(self, client: str, **data: object) -> Any:
+        """Return what a worker that has the plan says."""
+        return told(client, run=self.plans()[0]["run"], **data)
 
 
 def told(client: str, **data: object) -> Any:
@@ -97,9 +102,9 @@ def test_one_machine_has_one_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_worker_that_does_not_answer_at_the_start_is_in_the_header(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distribution, "_CLOCK_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(distribution, "_READY_TIMEOUT_S", 0.01)
     runner = Runner(a_1=0.0, b_2=0.0)
-    runner.clients["b_2"].state = "spawning"
+    runner.asleep = {"b_2"}
     run = master(tmp_path, runner)
     run.begin()
     run.finish()
@@ -117,11 +122,11 @@ def test_lines_of_all_workers_come_into_one_file_and_one_summary(tmp_path: Path)
     run = master(tmp_path, runner)
     run.begin()
     tick = GeneratorTick(t_s=1.0, cpu_ratio=0.1, loop_lag_s=0.0, rss_bytes=1, worker="b/1")
-    run.take_lines(told("a_1", file="samples.jsonl", lines=lines(sample(1), sample(2))))
-    run.take_lines(told("b_2", file="samples.jsonl", lines=lines(sample(3, status=500, error="http-500"))))
-    run.take_lines(told("b_2", file="generator.jsonl", lines=lines(tick)))
-    run.take_left(told("a_1", retries=2, lost=0))
-    run.take_left(told("b_2", retries=1, lost=7))
+    run.take_lines(runner.told("a_1", file="samples.jsonl", lines=lines(sample(1), sample(2))))
+    run.take_lines(runner.told("b_2", file="samples.jsonl", lines=lines(sample(3, status=500, error="http-500"))))
+    run.take_lines(runner.told("b_2", file="generator.jsonl", lines=lines(tick)))
+    run.take_left(runner.told("a_1", retries=2, lost=0))
+    run.take_left(runner.told("b_2", retries=1, lost=7))
     run.end_sending(1.0, at_s=0.9)
     words = run.finish() or ""
     assert "3 of " in words
@@ -138,9 +143,10 @@ def test_lines_of_all_workers_come_into_one_file_and_one_summary(tmp_path: Path)
 def test_a_file_name_from_elsewhere_is_no_path(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    run = master(folder, Runner(a_1=0.0))
+    runner = Runner(a_1=0.0)
+    run = master(folder, runner)
     run.begin()
-    run.take_lines(told("a_1", file="../outside.jsonl", lines=b"{}\n"))
+    run.take_lines(runner.told("a_1", file="../outside.jsonl", lines=b"{}\n"))
     run.finish()
     assert not (tmp_path / "outside.jsonl").exists()
     assert (folder / "outside.jsonl").read_bytes() == b"{}\n"
@@ -155,7 +161,7 @@ def test_it_is_over_when_every_worker_has_left_or_is_lost(tmp_path: Path) -> Non
     run.end_sending(1.0, at_s=0.0)
     assert [kind for kind, _, _ in runner.sent].count(END) == 3
     assert not run.is_done
-    run.take_left(told("a_1", retries=0, lost=0))
+    run.take_left(runner.told("a_1", retries=0, lost=0))
     runner.clients["b_2"].state = "missing"
     assert not run.is_done
     del runner.clients["c_3"]
@@ -177,12 +183,108 @@ def test_a_workers_fault_is_the_runs(tmp_path: Path) -> None:
     runner = Runner(a_1=0.0)
     run = master(tmp_path, runner, faults=faults)
     run.begin()
-    run.take_fault(told("a_1", text="option '--ca-file': no such file", exit_code=2))
+    run.take_fault(runner.told("a_1", text="option '--ca-file': no such file", exit_code=2))
     gevent.sleep(0)
     run.finish()
     assert [(str(fault), fault.exit_code) for fault in faults] == [
         ("worker a/0: option '--ca-file': no such file", ExitCode.USAGE)
     ]
+
+
+def test_who_did_not_answer_is_told_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clock is not known: whatever it was told, it would poll at the wrong time, and the header denies it."""
+    monkeypatch.setattr(distribution, "_READY_TIMEOUT_S", 0.01)
+    runner = Runner(a_1=0.0, b_2=0.0)
+    runner.asleep = {"b_2"}
+    run = master(tmp_path, runner)
+    run.begin()
+    assert [client for kind, client, _ in runner.sent if kind == PLAN] == ["a_1"]
+    run.finish()
+
+
+def test_nobody_waits_for_a_worker_that_is_lost_at_the_start(tmp_path: Path) -> None:
+    runner = Runner(a_1=0.0, b_2=0.0)
+    runner.asleep = {"b_2"}
+    run = master(tmp_path, runner)
+    began = gevent.spawn(run.begin)
+    gevent.sleep(0.1)
+    assert run.is_beginning
+    runner.clients["b_2"].state = "missing"
+    began.get(timeout=5)
+    assert (run.running, run.is_beginning) == (True, False)
+    run.finish()
+
+
+def test_without_any_answer_there_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distribution, "_READY_TIMEOUT_S", 0.01)
+    faults: list[HarnessError] = []
+    runner = Runner(a_1=0.0, b_2=0.0)
+    runner.asleep = {"a_1", "b_2"}
+    run = master(tmp_path, runner, faults=faults)
+    run.begin()
+    gevent.sleep(0)
+    assert run.finish() is None
+    assert [str(fault) for fault in faults] == ["workers: none of 2 answered when the run was to begin"]
+    assert runner.plans() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stop", [MasterRun.finish, lambda run: run.end_sending(1.0)])
+def test_a_stop_while_the_clocks_are_compared_lets_nobody_go(tmp_path: Path, stop: Any) -> None:
+    """Locust has told the workers to stop by then, and would not do so again."""
+    runner = Runner(a_1=0.0, b_2=0.0)
+    runner.asleep = {"b_2"}
+    run = master(tmp_path, runner)
+    began = gevent.spawn(run.begin)
+    gevent.sleep(0.1)
+    stop(run)
+    began.get(timeout=5)
+    assert runner.plans() == []
+    assert not run.running
+    run.finish()
+
+
+def test_a_start_that_is_announced_again_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locust announces it whenever a worker comes or goes, even while the clocks are being compared."""
+    monkeypatch.setattr(distribution, "_WATCH_EVERY_S", 0.01)
+    runner = Runner(a_1=0.0, b_2=0.0)
+    runner.asleep = {"b_2"}
+    run = master(tmp_path, runner)
+    began = gevent.spawn(run.begin)
+    gevent.sleep(0.1)
+    runner.clients["host_3"] = SimpleNamespace(state="ready")
+    run.begin()
+    runner.clients["b_2"].state = "missing"
+    began.get(timeout=5)
+    run.begin()
+    assert [client for kind, client, _ in runner.sent if kind == PLAN] == ["a_1"]
+    gevent.sleep(0.1)
+    run.finish()
+    assert [record.message for record in caplog.records] == [
+        "a worker on host came when the run had begun: it drives no agents before the next"
+    ]
+
+
+def test_who_speaks_of_another_run_is_not_heard(tmp_path: Path) -> None:
+    """A worker that was cut off from the run before, or from a master before this one, goes on for a while."""
+    faults: list[HarnessError] = []
+    runner = Runner(a_1=0.0)
+    run = master(tmp_path, runner, faults=faults)
+    other = {"run": "another"}
+    run.take_lines(told("a_1", **other, file="samples.jsonl", lines=lines(sample(1))))
+    run.begin()
+    run.take_lines(told("z_9", **other, file="samples.jsonl", lines=lines(sample(2))))
+    run.take_left(told("a_1", **other, retries=2, lost=3))
+    run.take_fault(told("a_1", **other, text="no such file", exit_code=2))
+    gevent.sleep(0)
+    run.end_sending(1.0, at_s=0.0)
+    assert not run.is_done
+    run.finish()
+    assert read_samples(tmp_path / "samples.jsonl").samples == ()
+    assert faults == []
+    assert not (tmp_path / "notes.jsonl").exists()
 
 
 class Channel:
