@@ -142,10 +142,7 @@ class RunOptions:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `harness run`, which `read_run_options` reads."""
-    _add_load(parser)
-    _add_target(parser)
-    add_staging_options(parser)
-    add_parameters(parser, all_parameters())
+    add_work_arguments(parser)
     _add_gates(parser)
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -159,6 +156,28 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_history_argument(output)
     output.add_argument("--no-history", action="store_true", help="do not record the run in a history")
     add_output_arguments(parser)
+
+
+def add_work_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add those options of `harness run` that say what is done to which target, not how it is judged or told."""
+    _add_load(parser)
+    _add_target(parser)
+    add_staging_options(parser)
+    add_parameters(parser, all_parameters())
+
+
+def add_agents_argument(parser: argparse._ActionsContainer) -> None:
+    """Add the size of the fleet, under the name that Locust gives it and under ours."""
+    parser.add_argument(
+        "-u",
+        "--users",
+        "--agents",
+        dest="agents",
+        type=int,
+        default=50,
+        metavar="N",
+        help="number of agents (default: 50)",
+    )
 
 
 def _add_gates(parser: argparse.ArgumentParser) -> None:
@@ -201,16 +220,7 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     load.add_argument(
         "--dry-run", action="store_true", help="say what would be sent where, and send and start nothing"
     )
-    load.add_argument(
-        "-u",
-        "--users",
-        "--agents",
-        dest="agents",
-        type=int,
-        default=50,
-        metavar="N",
-        help="number of agents (default: 50)",
-    )
+    add_agents_argument(load)
     load.add_argument(
         "--interval", default="10s", metavar="TIME", help="between two polls of an agent (default: 10s)"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.comparison.command import add_judging_arguments, read_judging
 from harness.errors import ExitCode, UsageError, explain
+from harness.options import add_agents_argument
 
 EPILOG = """\
 A and B are measured in short rounds, a leg of each, in a random order; only what differs within a round counts. So
@@ -24,6 +25,7 @@ examples:
 exit codes: 0 pass, 3 fail, 4 inconclusive, 1 own error, 2 usage
 """
 
+_ROUNDS = 6
 _LEAST_ROUNDS = 4
 _MOST_ROUNDS = 1000
 
@@ -38,16 +40,7 @@ def add_ab_arguments(parser: argparse.ArgumentParser) -> None:
     sides.add_argument("--a", metavar="SETTINGS", help="options of harness run for A, as name=value")
     sides.add_argument("--b", metavar="SETTINGS", help="the same for B")
     load = parser.add_argument_group("load")
-    load.add_argument(
-        "-u",
-        "--users",
-        "--agents",
-        dest="agents",
-        type=int,
-        default=50,
-        metavar="N",
-        help="number of agents (default: 50)",
-    )
+    add_agents_argument(load)
     load.add_argument(
         "--interval", default="1s", metavar="TIME", help="between two polls of an agent (default: 1s)"
     )
@@ -65,7 +58,10 @@ def add_ab_arguments(parser: argparse.ArgumentParser) -> None:
     judging = parser.add_argument_group("judging")
     add_judging_arguments(judging)
     judging.add_argument(
-        "--rounds", type=int, default=6, metavar="N", help="rounds before the first look (default: 6)"
+        "--rounds",
+        type=int,
+        metavar="N",
+        help=f"rounds before the first look (default: {_ROUNDS}, or --max-rounds where that is fewer)",
     )
     judging.add_argument("--max-rounds", type=int, default=20, metavar="N", help="rounds at most (default: 20)")
     judging.add_argument(
@@ -91,13 +87,14 @@ def run_ab_command(parsed: argparse.Namespace) -> int:
     """
     kind = _kind(parsed)
     limit_ratio, confidence = read_judging(parsed)
-    _check_rounds(parsed)
+    rounds = _rounds(parsed)
     # Heavy, so that --help stays instant.
     from rich.console import Console
 
-    from harness.ab.job import AbOptions, run_ab, words_of_settings
+    from harness.ab.job import run_ab
     from harness.ab.render import print_ab
     from harness.ab.rounds import Plan
+    from harness.ab.sides import AbOptions, words_of_settings
     from harness.ci.command import print_safely
     from harness.comparison.render import to_json
     from harness.interrupt import Interrupt
@@ -109,7 +106,7 @@ def run_ab_command(parsed: argparse.Namespace) -> int:
     if kind == "host":
         a, b = (f"--host={parsed.host_a}",), (f"--host={parsed.host_b}",)
     elif kind == "settings":
-        a, b = words_of_settings(parsed.a or ""), words_of_settings(parsed.b or "")
+        a, b = words_of_settings(parsed.a), words_of_settings(parsed.b)
     options = AbOptions(
         common=tuple(common),
         a=a,
@@ -117,7 +114,7 @@ def run_ab_command(parsed: argparse.Namespace) -> int:
         revisions=(parsed.rev_a, parsed.rev_b) if kind == "revision" else None,
         out=parsed.out,
         plan=Plan(
-            least_rounds=min(parsed.rounds, parsed.max_rounds),
+            least_rounds=rounds,
             most_rounds=parsed.max_rounds,
             limit_ratio=limit_ratio,
             confidence=confidence,
@@ -151,15 +148,26 @@ def _kind(parsed: argparse.Namespace) -> str:
         need = "--host-a and --host-b, or --rev-a and --rev-b, or --a and --b"
         raise UsageError(explain("command", "ab", fault="what is to be compared?", got=got, need=need))
     kind = given[0]
-    # An empty side of settings is one: the options as they are.
-    if kind != "settings" and None in pairs[kind]:
-        flag = "--host" if kind == "host" else "--rev"
-        raise UsageError(explain("command", "ab", fault="one side is missing", need=f"{flag}-a and {flag}-b"))
+    if None in pairs[kind]:
+        need = {"host": "--host-a and --host-b", "revision": "--rev-a and --rev-b", "settings": "--a and --b"}[
+            kind
+        ]
+        remedy = "'' for the options as they are" if kind == "settings" else None
+        raise UsageError(explain("command", "ab", fault="one side is missing", need=need, remedy=remedy))
     return kind
 
 
-def _check_rounds(parsed: argparse.Namespace) -> None:
-    for option, value in (("--rounds", parsed.rounds), ("--max-rounds", parsed.max_rounds)):
-        if not _LEAST_ROUNDS <= value <= _MOST_ROUNDS:
+def _rounds(parsed: argparse.Namespace) -> int:
+    """Return the rounds before the first look."""
+    for option, value in (("--max-rounds", parsed.max_rounds), ("--rounds", parsed.rounds)):
+        if value is not None and not _LEAST_ROUNDS <= value <= _MOST_ROUNDS:
             need = f"{_LEAST_ROUNDS} to {_MOST_ROUNDS}"
             raise UsageError(explain("option", option, fault="out of range", got=value, need=need))
+    most: int = parsed.max_rounds
+    if parsed.rounds is None:
+        return min(_ROUNDS, most)
+    rounds: int = parsed.rounds
+    if rounds > most:
+        need = f"{most} or fewer"
+        raise UsageError(explain("option", "--rounds", fault="more than --max-rounds", got=rounds, need=need))
+    return rounds

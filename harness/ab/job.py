@@ -1,8 +1,6 @@
 """The whole A/B job: sides from options, targets where they are needed, rounds, and a stored result."""
 
-import argparse
 import contextlib
-import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,44 +10,24 @@ from pathlib import Path
 from secrets import token_hex
 
 from harness.ab.revisions import Fill, resolve, revision_target
-from harness.ab.rounds import Leg, Measured, Plan, Round, Which, run_rounds
+from harness.ab.rounds import Leg, Measured, Round, Which, run_rounds
+from harness.ab.sides import AbOptions, side_options
 from harness.columns import columns_of
 from harness.comparison.differences import differences
 from harness.comparison.render import to_json
 from harness.conclude import Conclusion
-from harness.errors import UsageError, explain
+from harness.errors import HarnessError, explain
 from harness.history_model import Comparison, HistoryRecord
 from harness.interrupt import Interrupt
 from harness.model import RunState, Status
-from harness.options import RunOptions, add_run_arguments, check_options, read_run_options
+from harness.options import RunOptions, check_options
 from harness.recording import record_of
 from harness.run import execute
 from harness.rundir import cannot_write, write_atomically
+from harness.target import attach
 
 AB_SCHEMA_VERSION = 1
 """Version of ``ab.json``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AbOptions:
-    """
-    What `harness ab` was asked for.
-
-    Args:
-        common: options of `harness run` for both sides, as words.
-        a: further ones for A.
-        b: further ones for B.
-        revisions: revisions of A and B; None when the sides differ in their options.
-        out: folder that gets the job's folder.
-        plan: how to compare.
-    """
-
-    common: tuple[str, ...]
-    a: tuple[str, ...]
-    b: tuple[str, ...]
-    revisions: tuple[str, str] | None
-    out: Path
-    plan: Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +75,18 @@ def run_ab(options: AbOptions, interrupt: Interrupt) -> AbResult:
         interrupt: the user's Ctrl-C: the leg under way is ended, and the whole rounds so far are judged.
 
     Raises:
-        UsageError: options that can't work, for either side.
-        HarnessError: a target can't be had, or three rounds in a row could not be measured.
+        UsageError: options that can't work, for either side; a pattern of metrics that fits none.
+        HarnessError: a target can't be had, or rounds could not be measured: see `run_rounds`.
     """
     began = datetime.now(UTC)
     job_id = f"ab-{began.strftime('%Y%m%dT%H%M%SZ')}-{token_hex(2)}"
     folder = options.out / job_id
     sides = {which: side_options(options, which, folder) for which in Which}
+    alike = replace(sides[Which.A], out=folder) == replace(sides[Which.B], out=folder)
     with ExitStack() as stack:
         if options.revisions is not None:
             commits = [resolve(revision, Path()) for revision in options.revisions]
+            alike = len(set(commits)) == 1
             for which, commit in zip(Which, commits, strict=True):
                 run = sides[which]
                 fill = Fill(agents=run.agents, deployments=run.deployments, seed=run.seed)
@@ -115,6 +95,10 @@ def run_ab(options: AbOptions, interrupt: Interrupt) -> AbResult:
                 sides[which] = replace(run, host=url, database_url=None)
         for run in sides.values():
             check_options(run)
+        for run in sides.values():
+            _check_host(run)
+        if alike:
+            _tell("A and B are the same: what is found is the machine's own spread")
         try:
             folder.mkdir(parents=True)
         except OSError as fault:
@@ -141,43 +125,16 @@ def run_ab(options: AbOptions, interrupt: Interrupt) -> AbResult:
     return result
 
 
-def side_options(options: AbOptions, which: Which, folder: Path) -> RunOptions:
-    """
-    Return the options of `harness run` for one side.
-
-    Raises:
-        UsageError: words that `harness run` does not know, or values that can't work.
-    """
-    parser = _Parser(prog="harness run", add_help=False, allow_abbrev=False)
-    add_run_arguments(parser)
-    own = options.a if which is Which.A else options.b
-    parsed = parser.parse_args([*options.common, *own, "--no-history", "--out", str(folder / which)])
-    return replace(read_run_options(parsed), history=None)
-
-
-def words_of_settings(text: str) -> tuple[str, ...]:
-    """
-    Turn settings such as ``target-delay=5ms, target-pool-size=5`` into words of a command line.
-
-    Raises:
-        UsageError: a part that is no ``name=value``.
-    """
-    words: list[str] = []
-    for part in shlex.split(text.replace(",", " ")):
-        name, equals, value = part.partition("=")
-        name = name.lstrip("-")
-        if not name or not equals:
-            need = "options of harness run as name=value, such as target-delay=5ms"
-            raise UsageError(explain("setting", part, fault="no name with a value", need=need))
-        words += [f"--{name}={value}"]
-    return tuple(words)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Argparse, with its errors as ours."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]  # raising is how we end, not exiting
-        raise UsageError(explain("settings", fault=message, remedy="harness run --help"))
+def _check_host(run: RunOptions) -> None:
+    """Ask a running target once: a name that is mistyped would else cost a leg of the other side first."""
+    if run.host is not None:
+        attach(
+            run.host,
+            access=run.access,
+            agents_path=run.agents_path,
+            pending_route=run.pending_route,
+            timeout_s=run.request_timeout_s,
+        )
 
 
 def _leg(sides: dict[Which, RunOptions], interrupt: Interrupt) -> Leg:
@@ -185,6 +142,9 @@ def _leg(sides: dict[Which, RunOptions], interrupt: Interrupt) -> Leg:
         # Both legs of a round have one schedule, each round another.
         options = replace(sides[which], seed=sides[which].seed + number - 1)
         outcome = execute(options, interrupt, drawn=False)
+        if outcome.called_off:
+            said = next((line for line in outcome.result.warnings if "called off" in line), "")
+            raise HarnessError(explain("leg", which.upper(), fault=f"not whole: {said.rstrip('.')}"))
         if outcome.result.run.state is not RunState.FINISHED:
             raise KeyboardInterrupt
         return record_of(Conclusion(result=outcome.result, columns=columns_of(()), ticks=()))

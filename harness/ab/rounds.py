@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.comparison.figures import Key, figure_of, value_of
-from harness.errors import HarnessError
+from harness.comparison.figures import Key, figure_of, value_of, without_match
+from harness.errors import HarnessError, UsageError, explain
 from harness.history.series_names import matches
 from harness.history_model import Comparison, HistoryRecord
 from harness.judge.compare_pairs import compare_pairs, looks
@@ -102,7 +102,8 @@ def run_rounds(plan: Plan, leg: Leg, tell: Callable[[str], None]) -> Measured:
         tell: gets a sentence before each round.
 
     Raises:
-        HarnessError: three rounds in a row could not be measured; the last one's fault.
+        UsageError: a pattern of metrics fits none that the first round measured.
+        HarnessError: the first round, or three in a row, could not be measured; the last one's fault.
     """
     order = orders(plan.seed, plan.most_rounds)
     at = looks(plan.least_rounds, plan.most_rounds)
@@ -119,11 +120,14 @@ def run_rounds(plan: Plan, leg: Leg, tell: Callable[[str], None]) -> Measured:
             break
         except HarnessError as fault:
             faults += 1
-            if faults == _MOST_FAULTS:
+            # Before anything was measured, nothing speaks for a passing fault.
+            if faults == _MOST_FAULTS or not rounds:
                 raise
             measured = Round(number=number, first=first, a=None, b=None, fault=str(fault))
         else:
             faults = 0
+            if not rounds:
+                _check_metrics(measured, plan)
         rounds.append(measured)
         if number in at:
             comparisons = compare_rounds(rounds, plan)
@@ -168,6 +172,13 @@ def compare_rounds(rounds: Sequence[Round], plan: Plan) -> tuple[Comparison, ...
         )
         for key, figure in _figures([a for a, _ in whole], plan.metrics).items()
     )
+
+
+def _check_metrics(measured: Round, plan: Plan) -> None:
+    told = (record.metrics for record in (measured.a, measured.b) if record is not None)
+    names = {metric.metric for metrics in told for metric in metrics}
+    for pattern, why in without_match(plan.metrics, names).items():
+        raise UsageError(explain("metric", pattern, fault=why))
 
 
 def _figures(records: Sequence[HistoryRecord], wanted: Sequence[str]) -> Mapping[Key, Figure]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.comparison.differences import differences
-from harness.comparison.figures import Key, figure_of, value_of
+from harness.comparison.figures import Key, figure_of, value_of, without_match
 from harness.comparison.levels import PresentLevels
 from harness.history.series_names import matches
 from harness.history_model import Acceptance, Comparison, HistoryRecord, Metric
@@ -115,6 +115,7 @@ def compare_records(
                 control=_control(key, runs, fit, settings.control),
             )
         )
+    omitted |= _without_effect(fit, settings)
     if not comparisons:
         omitted["figures"] = "the contender has none that was asked for"
     return Compared(
@@ -146,6 +147,15 @@ def _fit_contenders(
         else:
             omitted[record.id] = f"as a contender: {reason}"
     return tuple(fit)
+
+
+def _without_effect(contenders: Sequence[HistoryRecord], settings: Settings) -> dict[str, str]:
+    """Return the patterns that fit nothing: a mistyped control would leave the machine's doing to the code."""
+    metrics = {metric.metric for record in contenders for metric in record.metrics}
+    subjects = {metric.subject for record in contenders for metric in record.metrics}
+    controls = () if settings.control is None else (settings.control,)
+    told = {f"metric '{name}'": why for name, why in without_match(settings.metrics or (), metrics).items()}
+    return told | {f"control '{name}'": why for name, why in without_match(controls, subjects).items()}
 
 
 def _nothing(omitted: Mapping[str, str], contenders: Sequence[HistoryRecord]) -> Compared:

@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.ab.job import words_of_settings
 from harness.ab.rounds import Plan, Which, orders, run_rounds
+from harness.ab.sides import words_of_settings
 from harness.cli import main
 from harness.errors import HarnessError, UsageError
 from harness.model import Status
 from tests.harness.comparison.test_compare import metric, record
+from tests.harness.servers import http_server
 
+PAIR = ("--a", "", "--b", "")
 PLAN = Plan(least_rounds=6, most_rounds=20, limit_ratio=0.1, confidence=0.95, metrics=("response_time",), seed=1)
 
 
@@ -101,11 +103,48 @@ def test_a_round_that_fails_is_left_out_and_three_in_a_row_end_the_job():
     assert "target: gone" == measured.rounds[1].fault
     assert Status.PASS is measured.status
 
+    legs = []
+
+    def from_the_third(which, number):
+        legs.append(number)
+        if number >= 3:
+            raise HarnessError("target: gone")
+        return plain(which, number)
+
+    with pytest.raises(HarnessError, match="target: gone"):
+        run_rounds(PLAN, from_the_third, quiet)
+    assert [1, 1, 2, 2, 3, 4, 5] == legs
+
+
+def test_a_first_round_that_fails_ends_the_job_at_once():
+    legs = []
+
     def always(which, number):
+        legs.append(number)
         raise HarnessError("target: gone")
 
     with pytest.raises(HarnessError, match="target: gone"):
         run_rounds(PLAN, always, quiet)
+    assert [1] == legs
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("respons_time", "metric 'respons_time': fits no figure that was measured; did you mean 'response_time'"),
+        ("zzz", "metric 'zzz': fits no figure that was measured"),
+    ],
+)
+def test_a_metric_that_nothing_measures_is_named_after_the_first_round(pattern, said):
+    legs, plain = [], leg()
+
+    def counted(which, number):
+        legs.append(number)
+        return plain(which, number)
+
+    with pytest.raises(UsageError) as caught:
+        run_rounds(replace(PLAN, metrics=("response_time", pattern)), counted, quiet)
+    assert (said, [1, 1]) == (str(caught.value), legs)
 
 
 def test_a_round_with_a_busy_generator_does_not_count():
@@ -137,8 +176,27 @@ def test_settings_become_words():
     )
     assert ("--target-delay=5ms",) == words_of_settings("--target-delay=5ms")
     assert () == words_of_settings("")
-    with pytest.raises(UsageError, match="setting 'fast': no name with a value"):
-        words_of_settings("fast")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fast", "setting 'fast': no name with a value, need options of harness run as name=value, such as"),
+        ("frobnicate=1", "setting 'frobnicate': no option of harness run; try harness run --help"),
+        ("target-dely=5ms", "setting 'target-dely': no option of harness run; try 'target-delay'"),
+        ("users=3", "setting 'users': one for both sides, or they do different work; try --users"),
+        ("run-time=9s", "setting 'run-time': one for both sides, or they do different work; try --round-time"),
+        (
+            "out=x",
+            "setting 'out': about judging or output, and a leg is only measured, need an option of the load",
+        ),
+        ("target-delay='5ms", "settings 'target-delay='5ms': can't be read: No closing quotation"),
+    ],
+)
+def test_settings_that_a_side_can_t_have_are_named(text, said):
+    with pytest.raises(UsageError) as caught:
+        words_of_settings(text)
+    assert str(caught.value).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -148,16 +206,33 @@ def test_settings_become_words():
         (["--a", "", "--host-a", "http://127.0.0.1:1"], "what is to be compared?, got several of them"),
         (["--host-a", "http://127.0.0.1:1"], "one side is missing, need --host-a and --host-b"),
         (["--rev-b", "HEAD"], "one side is missing, need --rev-a and --rev-b"),
-        (["--a", "", "--rounds", "3"], "option '--rounds': out of range, got 3, need 4 to 1000"),
-        (["--a", "frobnicate=1"], "settings: unrecognized arguments: --frobnicate=1"),
-        (["--a", "agents=0"], "option '--agents': no agents"),
+        (["--a", ""], "one side is missing, need --a and --b; try '' for the options as they are"),
+        ([*PAIR, "--rounds", "3"], "option '--rounds': out of range, got 3, need 4 to 1000"),
+        ([*PAIR, "--max-rounds", "3"], "option '--max-rounds': out of range, got 3, need 4 to 1000"),
+        (
+            [*PAIR, "--rounds", "10", "--max-rounds", "5"],
+            "option '--rounds': more than --max-rounds, got 10, need 5 or fewer",
+        ),
+        (["--a", "agents-file=", "--b", "deployments=x"], "settings: argument --deployments: invalid int value"),
+        ([*PAIR, "-u", "0"], "option '--agents': no agents"),
         (["--rev-a", "nix-nix", "--rev-b", "HEAD"], "revision 'nix-nix': no revision of the repository"),
-        (["--a", "", "--limit", "-5%"], "not a ratio"),
+        ([*PAIR, "--limit", "-5%"], "not a ratio"),
     ],
 )
 def test_what_can_t_work_is_named_before_anything_starts(capsys, tmp_path, words, said):
     assert 2 == main(["ab", "--out", str(tmp_path / "runs"), *words])
     assert said in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_host_that_does_not_answer_costs_no_round(capsys, tmp_path):
+    """The second side too is asked before anything is measured."""
+    with http_server(lambda _path: (200, "application/json", b"[]")) as there:
+        words = ["--host-a", there, "--host-b", "http://127.0.0.1:1", "--out", str(tmp_path / "runs")]
+        assert 1 == main(["ab", *words])
+    told = capsys.readouterr().err
+    assert "target 'http://127.0.0.1:1/api/agents?limit=1': no answer" in told
+    assert "round 1" not in told
     assert not (tmp_path / "runs").exists()
 
 

@@ -219,6 +219,18 @@ def test_a_control_is_used(capsys, history):
     assert 3 != code
 
 
+def test_patterns_that_fit_nothing_are_named(capsys, history):
+    """A mistyped control would leave the machine's doing to the code, and nobody would know."""
+    name = baseline_and(history, record(100))
+    words = ["--metric", "respons_time", "--metric", "error_*", "--control", "frozen", "--json"]
+    told = json.loads(run(capsys, history, "--contender", name, *words)[1])
+    assert {
+        "metric 'respons_time'": "fits no figure that was measured; did you mean 'response_time'",
+        "control 'frozen'": "fits no figure that was measured",
+    } == told["left_out"]
+    assert ["error_ratio"] == [one["metric"] for one in told["comparisons"]]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
