@@ -5,6 +5,7 @@ Inside the project a duration is a float in seconds and a ratio a float in 0..1;
 """
 
 import math
+from datetime import UTC, datetime
 
 from harness.errors import UsageError, explain
 from monitoring.units import read_duration_s
@@ -61,6 +62,28 @@ def parse_ratio(text: str, *, name: str = "ratio") -> float:
             explain("option", name, fault="not a ratio", got=repr(text), need="0..1 or 0%..100%, such as 5%")
         )
     return ratio
+
+
+def parse_instant(text: str, *, name: str) -> datetime:
+    """
+    Read an instant in ISO 8601; one without an offset is taken as UTC.
+
+    Args:
+        text: the instant as written.
+        name: the option it came from, for the error text.
+
+    Returns:
+        The instant, aware, in UTC.
+
+    Raises:
+        UsageError: the text is no instant, or one that UTC has no date for.
+    """
+    try:
+        read = datetime.fromisoformat(text.strip())
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as fault:
+        need = "ISO 8601 such as 2026-11-23T08:30:00Z"
+        raise UsageError(explain("option", name, fault="not a time", got=repr(text), need=need)) from fault
 
 
 def format_duration(duration_s: float | None) -> str:

@@ -7,12 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ExitCode, UsageError, explain
 from harness.project import add_history_argument, history_place
+from harness.units import parse_instant
 
 if TYPE_CHECKING:
     from harness.history.adding import Overrides
@@ -188,7 +188,7 @@ def _overrides(parsed: argparse.Namespace) -> "Overrides":
     from harness.history.adding import Overrides
 
     return Overrides(
-        at=None if parsed.at is None else _instant(parsed.at),
+        at=None if parsed.at is None else parse_instant(parsed.at, name="--at"),
         commit=parsed.commit,
         commit_utc=None if parsed.commit is None else describe_commit_time(Path(), parsed.commit),
         branch=parsed.branch,
@@ -312,15 +312,6 @@ def _doctor(parsed: argparse.Namespace, history: "History") -> int:
         print(diagnosis_text(diagnosis))
     has_fault = any(complaint.severity is Severity.FAULT for complaint in diagnosis.complaints)
     return ExitCode.FAIL if has_fault else ExitCode.PASS
-
-
-def _instant(text: str) -> datetime:
-    try:
-        read = datetime.fromisoformat(text.strip())
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as fault:
-        need = "ISO 8601 such as 2026-11-23T08:30:00Z"
-        raise UsageError(explain("option", "--at", fault="not a time", got=repr(text), need=need)) from fault
 
 
 def _warn(left_out: dict[str, str]) -> None:

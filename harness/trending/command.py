@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ExitCode, HarnessError, UsageError, explain
 from harness.project import add_history_argument, history_place
+from harness.units import parse_instant
 
 if TYPE_CHECKING:
     from harness.history.progress import Progress
@@ -53,7 +54,12 @@ def add_trend_arguments(parser: argparse.ArgumentParser) -> None:
         argument_default=argparse.SUPPRESS,
     )
     accept.add_argument("series", metavar="SERIES", help="name of the series, * for any text")
-    accept.add_argument("--run", required=True, metavar="ID", help="first run after the change")
+    accept.add_argument(
+        "--run",
+        required=True,
+        metavar="RUN",
+        help="first run after the change: its id, the beginning of it, or 'latest'",
+    )
     accept.add_argument(
         "--reason", required=True, metavar="TEXT", help="why it is wanted, for those who come later"
     )
@@ -165,6 +171,7 @@ def _run_trend(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> None:
+    _text(parsed.title, "--title")
     for name, value in (("--last", parsed.last), ("--keep", parsed.keep)):
         if value is not None and value < 1:
             raise UsageError(explain("option", name, fault="too small", got=value, need="1 or more"))
@@ -189,7 +196,7 @@ def _judge(parsed: argparse.Namespace, history: "History", now: datetime, progre
         subjects=patterns["subject"],
         metrics=patterns["metric"],
         scenarios=patterns["scenario"],
-        since_s=None if parsed.since is None else _instant(parsed.since, "--since").timestamp(),
+        since_s=None if parsed.since is None else parse_instant(parsed.since, name="--since").timestamp(),
         branch=parsed.branch,
     )
     return judged_history(
@@ -202,18 +209,6 @@ def _judge(parsed: argparse.Namespace, history: "History", now: datetime, progre
         now_s=now.timestamp(),
         progress=progress,
     )
-
-
-def _instant(text: str, option: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text.strip())
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            explain(
-                "option", option, fault="no time", got=repr(text), need="ISO 8601 such as 2026-11-23T08:30:00Z"
-            )
-        ) from None
 
 
 def _formats(parsed: argparse.Namespace) -> tuple[str, ...]:
@@ -287,20 +282,21 @@ def _say(text: str) -> None:
 
 def _accept(parsed: argparse.Namespace) -> int:
     from harness.history.records import new_id, utc_text
-    from harness.history.store import open_history
+    from harness.history.store import find_record, open_history
     from harness.history_model import HISTORY_SCHEMA_VERSION, Acceptance
     from harness.trending.judging import accepted_series
 
     reason = _text(parsed.reason, "--reason")
     history = open_history(history_place(parsed.history))
     now = datetime.now(UTC)
-    series = accepted_series(history, parsed.series, parsed.run, now_s=now.timestamp())
+    run = find_record(history, parsed.run).id
+    series = accepted_series(history, parsed.series, run, now_s=now.timestamp())
     if not series:
         raise HarnessError(
             explain(
                 "series",
                 parsed.series,
-                fault=f"no series of this name has the run {parsed.run}",
+                fault=f"no series of this name has the run {run}",
                 remedy="harness trend, which names them",
             )
         )
@@ -310,11 +306,11 @@ def _accept(parsed: argparse.Namespace) -> int:
             id=new_id(now),
             at_utc=utc_text(now),
             series=parsed.series,
-            record=parsed.run,
+            record=run,
             reason=reason,
         )
     )
-    print(f"accepted for {len(series)} series from {parsed.run} on, in {history.where}:")
+    print(f"accepted for {len(series)} series from {run} on, in {history.where}:")
     for label in series:
         print(f"  {label}")
     return ExitCode.PASS
@@ -326,7 +322,7 @@ def _note(parsed: argparse.Namespace) -> int:
     from harness.history_model import HISTORY_SCHEMA_VERSION, Note
 
     text = _text(parsed.text, "TEXT")
-    at = datetime.now(UTC) if parsed.at is None else _instant(parsed.at, "--at")
+    at = datetime.now(UTC) if parsed.at is None else parse_instant(parsed.at, name="--at")
     history = open_history(history_place(parsed.history))
     history.add_note(
         Note(

@@ -11,6 +11,7 @@ from harness.units import (
     format_number,
     format_ratio,
     parse_duration_s,
+    parse_instant,
     parse_ratio,
 )
 
@@ -91,3 +92,23 @@ def test_unknown_is_a_question_mark_and_never_zero() -> None:
 def test_ratios_numbers_and_counts_are_written() -> None:
     assert ("0.993 %", "100 %", "0 %") == (format_ratio(0.00993), format_ratio(1.0), format_ratio(0.0))
     assert ("5.00", "0.100", "1,234,567") == (format_number(5.0), format_number(0.1), format_count(1_234_567))
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2026-11-23T08:30:00Z", "2026-11-23T08:30:00+00:00"),
+        ("2026-11-23T08:30:00+02:00", "2026-11-23T06:30:00+00:00"),
+        (" 2026-11-23 ", "2026-11-23T00:00:00+00:00"),
+    ],
+)
+def test_instants_are_read_as_utc(text: str, utc: str) -> None:
+    assert utc == parse_instant(text, name="--at").isoformat()
+
+
+@pytest.mark.parametrize("text", ["", "teatime", "2026-13-01", "0001-01-01T00:00:00+05:00"])
+def test_what_is_no_instant_is_named(text: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        parse_instant(text, name="--at")
+    said = f"option '--at': not a time, got {text!r}, need ISO 8601 such as 2026-11-23T08:30:00Z"
+    assert said == str(refusal.value)

@@ -11,8 +11,11 @@ from harness.ab.rounds import Plan, Which, orders, run_rounds
 from harness.ab.sides import words_of_settings
 from harness.cli import main
 from harness.errors import HarnessError, UsageError
-from harness.model import Status
+from harness.model import RunState, Status
+from harness.run import Outcome
+from harness.rundir import RunDirectory
 from tests.harness.comparison.test_compare import metric, record
+from tests.harness.results import fleet, result_of, run_of
 from tests.harness.servers import http_server
 
 PAIR = ("--a", "", "--b", "")
@@ -234,6 +237,19 @@ def test_a_host_that_does_not_answer_costs_no_round(capsys, tmp_path):
     assert "target 'http://127.0.0.1:1/api/agents?limit=1': no answer" in told
     assert "round 1" not in told
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_leg_that_was_called_off_is_no_interrupt(capsys, tmp_path, monkeypatch):
+    """It says which side's target was going down; an interrupt would judge what there is and say nothing of it."""
+    warning = "The run was called off after 3 s: more than half of the polls fail."
+    result = result_of(fleet(), run=run_of(state=RunState.INTERRUPTED), warnings=(warning,))
+    outcome = Outcome(result=result, directory=RunDirectory(tmp_path), drawing_fault=None, called_off=True)
+    monkeypatch.setattr("harness.ab.job.execute", lambda *_, **__: outcome)
+    assert 1 == main(["ab", *PAIR, "--out", str(tmp_path / "runs")])
+    told = capsys.readouterr().err
+    assert "harness: A and B are the same: what is found is the machine's own spread\n" in told
+    assert f"leg '{orders(1, 1)[0].upper()}': not whole: {warning.rstrip('.')}\n" in told
+    assert not list((tmp_path / "runs").iterdir())
 
 
 @pytest.mark.slow

@@ -70,11 +70,24 @@ def test_accepting_the_change_ends_the_failure(
 
 
 def test_accepting_what_is_not_there_names_it(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert 1 == trend("accept", "nothing", "--run", record_id(0), "--reason", "x", "--history", worse)
-    assert "series 'nothing': no series of this name has the run" in capsys.readouterr().err
+    run = stepped().points[0].record
+    assert 1 == trend("accept", "nothing", "--run", run, "--reason", "x", "--history", worse)
+    assert f"series 'nothing': no series of this name has the run {run}" in capsys.readouterr().err
     assert 2 == trend("accept", "*", "--run", record_id(0), "--reason", " \n", "--history", worse)
     assert "option '--reason': says nothing" in capsys.readouterr().err
+    assert 1 == trend("accept", "*", "--run", "nix", "--reason", "x", "--history", worse)
+    assert f"record 'nix': not in the history {worse}; try harness history list" in capsys.readouterr().err
+    assert 2 == trend("accept", "*", "--run", "2", "--reason", "x", "--history", worse)
+    assert "record '2': 40 ids begin so, such as " in capsys.readouterr().err
     assert () == open_history(worse).acceptances()
+
+
+@pytest.mark.parametrize("name", ["latest", stepped().points[-1].record[:-1]])
+def test_a_change_is_accepted_from_a_run_by_its_short_name(name: str, worse: Path) -> None:
+    """The acceptance holds the whole id: what a short name means changes with every run."""
+    assert 0 == trend("accept", "*", "--run", name, "--reason", "wanted", "--history", worse)
+    (acceptance,) = open_history(worse).acceptances()
+    assert stepped().points[-1].record == acceptance.record
 
 
 def test_a_note_reaches_the_charts(worse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,7 +97,7 @@ def test_a_note_reaches_the_charts(worse: Path, tmp_path: Path, capsys: pytest.C
     trend("--history", worse, "--out", tmp_path / "out", "--format", "html")
     assert "Release v1.5.0" in (tmp_path / "out" / "trend.html").read_text()
     assert 2 == trend("note", "x", "--at", "teatime", "--history", worse)
-    assert "option '--at': no time, got 'teatime'" in capsys.readouterr().err
+    assert "option '--at': not a time, got 'teatime'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -195,7 +208,11 @@ def test_dated_folders_and_their_index(worse: Path, tmp_path: Path, capsys: pyte
         (("--keep", "3"), "option '--keep': keeps dated folders only; try --dated with it"),
         (("--format", "none", "--format", "png"), "option '--format': none goes with no other format"),
         (("--format", "none", "--dated"), "option '--dated': has nothing to write"),
-        (("--since", "soon"), "option '--since': no time, got 'soon', need ISO 8601 such as 2026-11-23T08:30:00Z"),
+        (
+            ("--since", "soon"),
+            "option '--since': not a time, got 'soon', need ISO 8601 such as 2026-11-23T08:30:00Z",
+        ),
+        (("--title", " "), "option '--title': says nothing, got ' ', need a few words"),
         (("--history", " "), "option '--history': names nothing"),
     ],
 )
