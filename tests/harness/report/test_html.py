@@ -98,13 +98,14 @@ def test_each_status_is_told_in_words_not_by_colour_alone(status: Status) -> Non
     assert 2 == sum(1 for text in page.text if text.strip() == status.value)
 
 
-def test_gates_have_limit_measured_interval_n_effective_n_verdict_reason_and_remedy() -> None:
+def test_gates_have_verdict_limit_measured_interval_n_effective_n_reason_and_remedy() -> None:
+    """The verdict stands beside the name, where a phone shows it without scrolling."""
     words = page_of(everything()).words
     assert (
-        "Gate Limit Measured Interval n Effective n Verdict p50 < 50 ms 4.38 ms 4.07–4.73 ms 300 41 PASS" in words
+        "Gate Verdict Limit Measured Interval n Effective n p50 PASS < 50 ms 4.38 ms 4.07–4.73 ms 300 41" in words
     )
     assert (
-        "p99 < 500 ms ∞ ∞ 300 300 FAIL More polls than 1 in 100 took 500 ms or longer. Remedy: A faster" in words
+        "p99 FAIL < 500 ms ∞ ∞ 300 300 More polls than 1 in 100 took 500 ms or longer. Remedy: A faster" in words
     )
 
 
