@@ -62,6 +62,16 @@ class RunningFleet(Protocol):
 class Behaviour:
     """Steady polling: nothing besides the schedule. The base of all others."""
 
+    @property
+    def wants_extra_polls(self) -> bool:
+        """
+        Whether `answered` may ask for an extra poll.
+
+        It is called before the agent goes on then, in the midst of the polls; otherwise a moment later, when
+        nothing waits for it.
+        """
+        return type(self).answered is not Behaviour.answered
+
     def connects_to(self, endpoint: Endpoint) -> Endpoint:
         """
         Return the endpoint that the agents are to connect to.

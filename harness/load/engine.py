@@ -3,17 +3,23 @@ The engine: one process drives tens of thousands of agents, most of them idle, w
 
 ::
 
-    heap of (intended start, agent) ─▶ a timer on gevent's hub ─▶ send ─▶ sockets ready ─▶ answer ─▶ Sample ─▶ heap
+    heap of (intended start, agent) ─▶ a timer on gevent's hub ─▶ send ─▶ sockets ready ─▶ answer ─▶ heap
+                                                                                             └─▶ pass_on ─▶ Sample
 
-Everything happens in callbacks on the hub, which may not block. An idle agent is one number in the heap, one in
-the pacing, its id, and its connection while the target keeps one.
+Polls are sent and answers read in callbacks on the hub, which may not block. An idle agent is one number in the
+heap, one in the pacing, its id, and its connection while the target keeps one.
+
+What a callback does costs two to three times what it costs in a row of its like, because the process has slept
+before it. So a callback does what can't wait, and the rest is done for many polls at a time, by `Engine.pass_on`.
 """
 
 import heapq
 import logging
 import math
+import re
 import ssl
 import urllib.parse
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,10 +31,11 @@ from harness.load import answers
 from harness.load.behaviour import Behaviour
 from harness.load.endpoint import Endpoint
 from harness.load.engine_link import Resolver
+from harness.load.engine_outcome import sample_of
 from harness.load.engine_poller import Poller, make_poller
 from harness.load.engine_wire import Poll, Wire
 from harness.load.pacing import FleetPacing
-from harness.model import PENDING_ROUTE, Sample
+from harness.model import Sample
 
 _log = logging.getLogger("pollgauge")
 
@@ -38,6 +45,8 @@ _AGENT_BITS = 24
 _AGENT_MASK = (1 << _AGENT_BITS) - 1
 _LEAST_TIMEOUT_S = 0.001
 _MARK = "-agent-goes-here-"
+_PLAIN = re.compile("[A-Za-z0-9._~-]*")
+"""What quoting leaves as it is."""
 _MOST_SENT_AT_ONCE = 64
 
 
@@ -56,7 +65,7 @@ class Engine:
         behaviour: what the scenario does besides.
         now_s: returns the present [s since the run's origin].
         next_request_id: returns an id that no other poll carries.
-        record: takes each poll that was sent; called on the hub, must not block.
+        record: takes each poll that was sent; called on the hub or by `pass_on`, must not block.
         on_fault: called once when the engine itself breaks.
         poller: made by `make_poller` unless a test brings its own.
     """
@@ -84,6 +93,8 @@ class Engine:
         self.done = gevent.event.Event()
         """Set when every agent has sent its last poll and has its answer, and the end has come."""
         self._agent_ids = agent_ids
+        # Nearly always no id needs quoting, and then they are the same ones.
+        self._paths = agent_ids if all(map(_PLAIN.fullmatch, agent_ids)) else [_quote(one) for one in agent_ids]
         self._mine = mine
         self._pacing = pacing
         self._endpoint = endpoint
@@ -92,7 +103,9 @@ class Engine:
         self._timeout_s = request_timeout_s
         self._behaviour = behaviour
         self._agents_stay = pacing.is_steady
-        self._asks_behaviour = type(behaviour).answered is not Behaviour.answered
+        self._tells_behaviour = type(behaviour).answered is not Behaviour.answered
+        self._asks_behaviour = behaviour.wants_extra_polls
+        self._ended: deque[Poll] = deque()
         self._now_s = now_s
         self._next_request_id = next_request_id
         self._record = record
@@ -167,6 +180,28 @@ class Engine:
         self._wire.close()
         self.done.set()
 
+    def pass_on(self, most: int | None = None) -> bool:
+        """
+        Hand polls that have ended to `record`, oldest first. To be called often, and once more at the end.
+
+        Args:
+            most: how many at most; None for all of them.
+
+        Returns:
+            Whether there are more.
+        """
+        ended = self._ended
+        try:
+            for _ in range(len(ended) if most is None else min(most, len(ended))):
+                poll = ended.popleft()
+                sample, body = sample_of(poll, self._agent_ids[poll.agent])
+                self._record(sample)
+                if self._tells_behaviour and poll.error != answers.INTERRUPTED:
+                    self._behaviour.answered(poll.agent, sample, body)
+        except Exception as fault:  # noqa: BLE001  # whoever keeps the samples would die of it, and the run go on
+            self._break(fault)
+        return bool(ended)
+
     # The clock
 
     def _arm(self) -> None:
@@ -200,8 +235,7 @@ class Engine:
     def _on_timer(self) -> None:
         self._stop_timer()
         try:
-            now_s = self._now_s()
-            self._send_due(now_s)
+            now_s = self._send_due(self._now_s())
             self._time_out(now_s)
             if self._end_s is not None and now_s >= self._end_s and not self._in_flight and not self._is_owed():
                 self._running = False
@@ -214,16 +248,19 @@ class Engine:
         """Return whether a poll meant for before the end is still to be sent."""
         return bool(self._heap) and self._end_s is not None and _instant_s(self._heap[0]) < self._end_s
 
-    def _send_due(self, now_s: float) -> None:
+    def _send_due(self, now_s: float) -> float:
+        """Send what is due at an instant; return the present after it."""
         heap, end_s = self._heap, self._end_s
         latest_s = now_s if end_s is None else min(now_s, math.nextafter(end_s, -math.inf))
-        due_s = self._timer_due_s
+        sent = 0
         # Sockets get their turn after so many.
-        for _ in range(_MOST_SENT_AT_ONCE):
-            if not heap or _instant_s(heap[0]) > latest_s:
-                break
-            self._send_next(heapq.heappop(heap) & _AGENT_MASK)
-            self._worst_lag_s = max(self._worst_lag_s, self._now_s() - due_s)
+        while heap and sent < _MOST_SENT_AT_ONCE and (heap[0] >> _AGENT_BITS) / _US_PER_S <= latest_s:
+            self._send_next(heapq.heappop(heap) & _AGENT_MASK, now_s)
+            now_s = self._now_s()
+            sent += 1
+        if sent and now_s - self._timer_due_s > self._worst_lag_s:
+            self._worst_lag_s = now_s - self._timer_due_s
+        return now_s
 
     def _time_out(self, now_s: float) -> None:
         while self._in_flight:
@@ -241,9 +278,8 @@ class Engine:
 
     # One poll, from its time to its sample
 
-    def _send_next(self, agent: int) -> None:
+    def _send_next(self, agent: int, now_s: float) -> None:
         """Send what an agent is due to send; nothing when it is early."""
-        now_s = self._now_s()
         intended_s = self._pacing.take(agent, now_s, end_s=self._end_s)
         extra_s = self._extras.pop(agent, None) if self._extras else None
         if intended_s is None:
@@ -259,6 +295,7 @@ class Engine:
         self._send(agent, intended_s, extra=False, now_s=now_s)
 
     def _send(self, agent: int, intended_s: float, *, extra: bool, now_s: float) -> None:
+        request_id = self._next_request_id()
         poll = Poll(
             agent,
             intended_s,
@@ -266,10 +303,10 @@ class Engine:
             start_s=now_s,
             deadline_s=self._deadline_s(now_s),
             missed_s=() if extra else self._pacing.skipped_s,
+            request_id=request_id,
+            request=b"%b%b%b%b\r\n\r\n"
+            % (self._before_id, self._paths[agent].encode(), self._after_id, request_id.encode()),
         )
-        poll.request_id = self._next_request_id()
-        quoted = urllib.parse.quote(self._agent_ids[agent], safe="").encode()
-        poll.request = self._before_id + quoted + self._after_id + poll.request_id.encode() + b"\r\n\r\n"
         self._in_flight[agent] = poll
         self._wire.carry(poll)
 
@@ -290,52 +327,37 @@ class Engine:
             heapq.heappush(self._heap, _entry(next_s, agent))
 
     def _finish(self, poll: Poll, error: str | None) -> None:
-        """Keep what became of a poll, and let its agent go on."""
-        end_s = self._now_s()
-        agent, reader = poll.agent, poll.reader
+        """Take in that a poll has ended, and let its agent go on."""
+        poll.end_s = self._now_s()
+        poll.error = error
+        agent = poll.agent
         del self._in_flight[agent]
-        status = None if reader is None else reader.status
-        body = b"" if reader is None else reader.body
         self._wire.release(poll, answered=error is None)
-        interrupted = error == answers.INTERRUPTED
-        if error is None and status is not None:
-            error = answers.judge_answer(status, body)
         self.retries += poll.retried
-        sample = Sample(
-            agent=self._agent_ids[agent],
-            name=PENDING_ROUTE,
-            method="GET",
-            intended_start_s=poll.intended_s,
-            start_s=round(poll.start_s, 6),
-            end_s=round(end_s, 6),
-            status=status,
-            error=error,
-            bytes_in=len(body),
-            new_connection=None if interrupted else poll.new_connection,
-            request_id=poll.request_id,
-            server=None if reader is None else reader.server,
-            extra=poll.extra,
-            connect_s=poll.connect_s,
-            missed_s=poll.missed_s,
-        )
-        self._record(sample)
-        if not interrupted:
-            self._go_on(agent, sample, body)
-
-    def _go_on(self, agent: int, sample: Sample, body: bytes) -> None:
+        interrupted = error == answers.INTERRUPTED
         if self._asks_behaviour:
-            extra_s = self._behaviour.answered(agent, sample, body)
-            if extra_s is None:
-                self._extras.pop(agent, None)
-            else:
-                self._extras[agent] = extra_s
+            sample, body = sample_of(poll, self._agent_ids[agent])
+            self._record(sample)
+            if not interrupted:
+                self._ask_behaviour(agent, sample, body)
+        else:
+            self._ended.append(poll)
+        if interrupted:
+            return
         if not self._agents_stay and self._wire.keeps(agent):
             next_s = self._pacing.next_intended_s(agent)
-            if self._pacing.leaves_between(agent, sample.intended_start_s, next_s):
+            if self._pacing.leaves_between(agent, poll.intended_s, next_s):
                 self._wire.drop(agent)
         # A poll that is owed by now is found at the heap's top, and sent before anything else is waited for.
         self._wait(agent)
         self._arm()
+
+    def _ask_behaviour(self, agent: int, sample: Sample, body: bytes) -> None:
+        extra_s = self._behaviour.answered(agent, sample, body)
+        if extra_s is None:
+            self._extras.pop(agent, None)
+        else:
+            self._extras[agent] = extra_s
 
 
 def _entry(instant_s: float, agent: int) -> int:
@@ -345,3 +367,7 @@ def _entry(instant_s: float, agent: int) -> int:
 
 def _instant_s(entry: int) -> float:
     return (entry >> _AGENT_BITS) / _US_PER_S
+
+
+def _quote(agent_id: str) -> str:
+    return urllib.parse.quote(agent_id, safe="")

@@ -43,7 +43,7 @@ class Link:
         OSError: no socket is to be had.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_secure", "_socket", "_unsent", "agent", "connected", "handle", "poll")
+    __slots__ = ("_incoming", "_outgoing", "_secure", "_socket", "agent", "connected", "handle", "poll", "unsent")
 
     def __init__(self, agent: int, family: int, tls: ssl.SSLContext | None, server_name: str) -> None:
         self._socket = _Socket(family, plain_socket.SOCK_STREAM)
@@ -54,7 +54,8 @@ class Link:
         """Whether TCP and TLS are through."""
         self.poll: Any = None
         """What it is used for just now; None while idle."""
-        self._unsent = b""
+        self.unsent = b""
+        """What the socket has not taken yet."""
         self._secure: ssl.SSLObject | None = None
         if tls is not None:
             self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -63,7 +64,7 @@ class Link:
     @property
     def interest(self) -> int:
         """What the poller is to wait for."""
-        if self._unsent:
+        if self.unsent:
             return READ | WRITE
         return READ if self.connected or self._secure is not None else WRITE
 
@@ -121,7 +122,7 @@ class Link:
             return False
         self.connected = True
         if sent < len(data):
-            self._unsent = data[sent:]
+            self.unsent = data[sent:]
         return True
 
     def flush(self) -> None:
@@ -131,8 +132,8 @@ class Link:
         Raises:
             OSError: the connection is gone.
         """
-        if self._unsent:
-            unsent, self._unsent = self._unsent, b""
+        if self.unsent:
+            unsent, self.unsent = self.unsent, b""
             self._push(unsent)
 
     def receive(self) -> bytes | None:
@@ -168,7 +169,7 @@ class Link:
     def _push(self, data: bytes) -> None:
         if not data:
             return
-        data = self._unsent + data
+        data = self.unsent + data
         try:
             sent = self._socket.send(data)
         except BlockingIOError:
@@ -177,7 +178,7 @@ class Link:
             if self.connected or fault.errno != errno.ENOTCONN:
                 raise
             sent = 0
-        self._unsent = data[sent:]
+        self.unsent = data[sent:]
 
     def _shake_hands(self, secure: ssl.SSLObject) -> None:
         try:

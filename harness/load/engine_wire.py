@@ -28,11 +28,14 @@ class Poll:
         start_s: when it is sent [s since the run's origin].
         deadline_s: when it is given up [s since the run's origin].
         missed_s: intended starts of the polls that it is sent in the stead of.
+        request_id: the id that the request carries.
+        request: its bytes.
     """
 
     __slots__ = (
-        *("addresses", "agent", "connect_s", "deadline_s", "extra", "intended_s", "link", "missed_s"),
-        *("new_connection", "opened_s", "reader", "refused", "request", "request_id", "retried", "start_s"),
+        *("addresses", "agent", "connect_s", "deadline_s", "end_s", "error", "extra", "intended_s", "link"),
+        *("missed_s", "new_connection", "opened_s", "reader", "refused", "request", "request_id", "retried"),
+        *("start_s",),
     )
 
     def __init__(
@@ -44,6 +47,8 @@ class Poll:
         start_s: float,
         deadline_s: float,
         missed_s: tuple[float, ...],
+        request_id: str,
+        request: bytes,
     ) -> None:
         self.agent = agent
         self.intended_s = intended_s
@@ -51,8 +56,11 @@ class Poll:
         self.start_s = start_s
         self.deadline_s = deadline_s
         self.missed_s = missed_s
-        self.request = b""
-        self.request_id = ""
+        self.request_id = request_id
+        self.request = request
+        self.end_s = 0.0
+        self.error: str | None = None
+        """Kind of error of the way there and back, known when it has ended."""
         self.link: Link | None = None
         self.reader: AnswerReader | None = None
         """There from the first byte of the answer on."""
@@ -119,7 +127,14 @@ class Wire:
             self._connect(poll)
             return
         link.poll, poll.link = poll, link
-        self._try(link, self._write)
+        # Open, and watched for what comes: nearly always that is all there is to do.
+        try:
+            link.send(poll.request)
+        except OSError as fault:
+            self._broke(link, fault)
+            return
+        if link.unsent:
+            self._poller.watch(link.handle, link.interest)
 
     def release(self, poll: Poll, *, answered: bool) -> None:
         """Part a poll that has come to its end from its connection, which is kept if it may be."""
@@ -186,10 +201,13 @@ class Wire:
     def _on_ready(self, handle: int) -> None:
         link = self._links[handle]
         try:
-            if link.poll is None:
+            poll: Poll | None = link.poll
+            if poll is None:
                 self._look_at_idle(link)
-            else:
+            elif not link.connected or link.unsent:
                 self._try(link, self._step)
+            elif self._read(link, poll):
+                self._finish(poll, None)
         except Exception as fault:  # noqa: BLE001  # the hub would print it and go on
             self._on_fault(fault)
 
@@ -225,25 +243,32 @@ class Wire:
                 self._write(link)
             return
         link.flush()
-        data = link.receive()
-        if data is None:
-            return
-        reader = poll.reader
-        if data == b"":
+        if self._read(link, poll):
+            self._finish(poll, None)
+
+    def _read(self, link: Link, poll: Poll) -> bool:
+        """Read what has come of an answer; return whether it is whole."""
+        try:
+            data = link.receive()
+            if data is None:
+                return False
+            reader = poll.reader
+            if data == b"":
+                if reader is None:
+                    raise ClosedEarlyError
+                reader.end()
+                return True
             if reader is None:
-                raise ClosedEarlyError
-            reader.end()
-            self._finish(poll, None)
-            return
-        if reader is None:
-            reader = poll.reader = AnswerReader()
-        if reader.feed(data):
-            self._finish(poll, None)
+                reader = poll.reader = AnswerReader()
+            return reader.feed(data)
+        except _BROKEN as fault:
+            self._broke(link, fault)
+            return False
 
     def _write(self, link: Link) -> None:
         poll: Poll = link.poll
         if link.send(poll.request) and poll.connect_s is None and poll.new_connection:
-            poll.connect_s = round(self._now_s() - poll.opened_s, 6)
+            poll.connect_s = self._now_s() - poll.opened_s
 
     def _broke(self, link: Link, fault: Exception) -> None:
         poll: Poll = link.poll

@@ -252,22 +252,20 @@ class Fleet:
             gc.unfreeze()
         self.flush()
 
-    def _keep_waiting(self) -> None:
+    def _keep_waiting(self, most: int | None = None) -> bool:
+        """Keep what the engine and others have to tell, so many of each at most; return whether there is more."""
+        more = self._engine.pass_on(most)
         waiting, name = self._waiting, self.directory.samples.name
-        for _ in range(len(waiting)):
+        for _ in range(len(waiting) if most is None else min(most, len(waiting))):
             sample = waiting.popleft()
             self._sink.append(name, sample)
             self._report(sample)
+        return more or bool(waiting)
 
     def _keep_keeping(self) -> None:
-        waiting, name = self._waiting, self.directory.samples.name
         while True:
             gevent.sleep(_KEEP_EVERY_S)
-            while waiting:
-                for _ in range(min(len(waiting), _KEPT_AT_ONCE)):
-                    sample = waiting.popleft()
-                    self._sink.append(name, sample)
-                    self._report(sample)
+            while self._keep_waiting(_KEPT_AT_ONCE):
                 gevent.sleep(0)
 
     def _keep_flushing(self) -> None:

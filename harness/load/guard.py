@@ -148,6 +148,11 @@ class Guarded(Behaviour):
         self._downfall = downfall
         self._fleet: RunningFleet | None = None
 
+    @property
+    def wants_extra_polls(self) -> bool:
+        """See `Behaviour`: a guard itself wants none."""
+        return self._inner.wants_extra_polls
+
     def connects_to(self, endpoint: Endpoint) -> Endpoint:
         """See `Behaviour`."""
         return self._inner.connects_to(endpoint)

@@ -82,9 +82,14 @@ class Bench:
         engine = self.engine(url, **options)
         # In the middle between two polls, where no rounding can add one.
         engine.start(end_s=interval_s * (polls - 0.5))
-        assert engine.done.wait(20)
+        self.wait(engine)
         assert self.faults == []
         return self.samples
+
+    def wait(self, engine: Engine) -> None:
+        """Wait for the end, and take what there is to tell."""
+        assert engine.done.wait(20)
+        assert not engine.pass_on()
 
     def close(self) -> None:
         """Close every connection; again is harmless."""
@@ -176,7 +181,7 @@ def test_an_idle_connection_that_was_closed_is_replaced_before_sending(play: Pla
     player = play([[OK, CLOSE], [OK]])
     engine = bench.engine(player.url, interval_s=0.2)
     engine.start(end_s=0.3)
-    assert engine.done.wait(20)
+    bench.wait(engine)
     assert told(bench.samples) == [NEW, NEW]
     assert engine.retries == 0
     assert len(player.requests) == 2
@@ -188,7 +193,7 @@ def test_a_close_that_crosses_the_request_is_no_error(play: Play, bench: Bench, 
     player = play([[OK, ending], [OK]])
     engine = bench.engine(player.url)
     engine.start(end_s=0.15)
-    assert engine.done.wait(20)
+    bench.wait(engine)
     assert told(bench.samples) == [NEW, NEW]
     assert engine.retries == 1
     assert len(player.requests) == 3
@@ -245,7 +250,7 @@ def test_an_answer_cut_off_on_a_kept_connection_is_not_repeated(
     gevent.spawn_later(0.2, player.proceed.set)
     engine = bench.engine(player.url)
     engine.start(end_s=0.15)
-    assert engine.done.wait(20)
+    bench.wait(engine)
     assert (bench.samples[1].error, bench.samples[1].new_connection, engine.retries) == (error, False, 0)
 
 
@@ -396,7 +401,7 @@ def test_one_poll_of_an_agent_at_a_time(play: Play, bench: Bench) -> None:
     try:
         engine = bench.engine(player.url, interval_s=0.2)
         engine.start(end_s=0.8)
-        assert engine.done.wait(20)
+        bench.wait(engine)
     finally:
         bench.close()
         gevent.get_hub().threadpool.apply(player.end)
@@ -414,6 +419,7 @@ def test_polls_in_flight_when_it_is_broken_off_are_called_interrupted(play: Play
     while not player.requests:
         gevent.sleep(0.01)
     engine.abort()
+    bench.wait(engine)
     assert told(bench.samples) == [(None, "interrupted", None)]
     assert engine.connections == 0
 
@@ -426,7 +432,7 @@ def test_ending_sends_nothing_new_and_lets_what_is_in_flight_finish(play: Play, 
         gevent.sleep(0.01)
     engine.end(0.01)
     assert not engine.done.is_set()
-    assert engine.done.wait(20)
+    bench.wait(engine)
     assert [sample.error for sample in bench.samples] == ["timeout"]
     assert len(player.requests) == 1
 
@@ -446,7 +452,7 @@ def test_an_agent_that_goes_away_takes_its_connection_along(play: Play, bench: B
     spike = Shape(name="spike", agents=1, parameters={"base_ratio": 0.0, "spike_at_s": 0.0, "spike_for_s": 0.15})
     engine = bench.engine(play([[OK, OK]]).url, shape=spike)
     engine.start(end_s=0.3)
-    assert engine.done.wait(20)
+    bench.wait(engine)
     assert told(bench.samples) == [NEW, KEPT]
     assert engine.connections == 0
 
@@ -495,7 +501,7 @@ def test_a_mistake_within_ends_the_run_and_is_told(play: Play, bench: Bench) -> 
     """The hub would print it and go on: half a run that looks whole."""
     engine = bench.engine(play([[OK]]).url, behaviour=Breaks())
     engine.start(end_s=60.0)
-    assert engine.done.wait(20)
+    bench.wait(engine)
     assert [str(fault) for fault in bench.faults] == ["load engine: broke: KeyError: 'mistake'"]
 
 
