@@ -119,6 +119,7 @@ def conclude(
         pickups=read_pickups(directory.pickups),
         settling=run.settling,
         stop=run.stop,
+        keep_alive=run.keep_alive,
     )
     result = Result(
         schema_version=SCHEMA_VERSION,
@@ -159,7 +160,7 @@ def _observed(run: Run, columns: Columns, start_s: float, end_s: float) -> tuple
     """Return what the polls tell besides the gates."""
     notes = (
         None if run.back_s is None else recovery_note(columns, back_s=run.back_s),
-        keep_alive_note(columns.window(start_s, end_s), interval_s=run.scenario.interval_s),
+        _keep_alive(run, columns.window(start_s, end_s)),
     )
     return tuple(note for note in notes if note is not None)
 
@@ -221,24 +222,26 @@ def draw(
             directory,
             band=response_band(conclusion),
             context=context,
-            keep_alive=_keep_alive(conclusion),
+            keep_alive=_keep_alive(conclusion.result.run, _measured(conclusion)),
         )
     except HarnessError as fault:
         return fault
     return None
 
 
-def _keep_alive(conclusion: Conclusion) -> str | None:
+def _keep_alive(run: Run, measured: Columns) -> str | None:
+    """Return what the polls tell of the target's keep-alive; nothing where each asked for the close itself."""
+    return keep_alive_note(measured, interval_s=run.scenario.interval_s) if run.keep_alive else None
+
+
+def _measured(conclusion: Conclusion) -> Columns:
     summary = conclusion.result.summary
-    measured = conclusion.columns.window(summary.window_start_s, summary.window_end_s)
-    return keep_alive_note(measured, interval_s=conclusion.result.run.scenario.interval_s)
+    return conclusion.columns.window(summary.window_start_s, summary.window_end_s)
 
 
 def response_band(conclusion: Conclusion) -> QuantileBand | None:
     """Return where each quantile of a run's response time lies with 95 % confidence; None without a poll."""
-    summary = conclusion.result.summary
-    measured = conclusion.columns.window(summary.window_start_s, summary.window_end_s)
-    values = measured.with_missed().response_time_s
+    values = _measured(conclusion).with_missed().response_time_s
     n = len(values)
     if n < 2:
         return None
@@ -356,4 +359,5 @@ def _run_of_plain_locust(directory: RunDirectory) -> Run:
         dirty=dirty,
         harness_version=harness.__version__,
         ended_s=end_s,
+        keep_alive=header.keep_alive,
     )

@@ -114,6 +114,8 @@ class SampleHeader:
         warnings: what a person should know of the fleet, one sentence each.
         shape: name of the `harness.shape.Shape` that says when each agent takes part.
         shape_parameters: its numbers.
+        keep_alive: whether a connection was kept between polls for as long as the target kept it; without, each
+            poll asked for its close.
     """
 
     schema_version: int
@@ -128,6 +130,7 @@ class SampleHeader:
     warnings: tuple[str, ...] = ()
     shape: str = "steady"
     shape_parameters: Mapping[str, float] = field(default_factory=dict)
+    keep_alive: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,6 +349,8 @@ class Run:
         stop: why the gates ended it before its time; None when they did not.
         settling: whether it was to end as soon as every gate is settled: its gates are then judged by bounds that
             hold however often one looks.
+        keep_alive: as in `SampleHeader`.
+        processes: how many shared the agents; None when not told, as by plain Locust.
     """
 
     id: str
@@ -362,6 +367,8 @@ class Run:
     stop: "EarlyStop | None" = None
     settling: bool = False
     back_s: float | None = None
+    keep_alive: bool = True
+    processes: int | None = None
 
     @property
     def judged_from_s(self) -> float:

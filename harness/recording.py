@@ -164,7 +164,8 @@ def work_digest(run: Run) -> str:
     Return what is equal for runs of the same work on the same target.
 
     The scenario's digest knows the fleet only. A run on another kind of database, against another host, or on a
-    bundled master with other rows, another pool or another design is no repetition. A run with an injected fault
+    bundled master with other rows, another pool or another design is no repetition, nor is one that opens a
+    connection for each poll. A run with an injected fault
     is one, of a worse target: it may be compared with the others, and they never with it
     (`HistoryRecord.injected`).
     """
@@ -172,6 +173,7 @@ def work_digest(run: Run) -> str:
     place = str(target.deployments) if target.kind is TargetKind.EMBEDDED else target.url
     database = (target.database or "").partition(" ")[0]
     changed = [f"{name}={value}" for name, value in _settings_of(target) if value is not None]
+    changed += [] if run.keep_alive else ["keep-alive=off"]
     words = [run.scenario.digest, target.kind, database, place, *changed]
     return sha256("|".join(words).encode()).hexdigest()[:12]
 

@@ -115,7 +115,7 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
     gates = _gates(options, scenario)
     with run_directory(options.out) as directory, ExitStack() as stack:
         target, database_url = _prepare_target(options, directory, stack)
-        run = replace(_describe(scenario, target, directory), settling=options.stop_when_settled)
+        run = _describe(options, scenario, target, directory)
         write_atomically(directory.run, encode(run))
         write_gates(directory, gates)
         scene = Scene(target, scenario, directory)
@@ -234,7 +234,7 @@ def _prepare_target(
     return replace(target, record=record), url
 
 
-def _describe(scenario: Scenario, target: RunningTarget, directory: RunDirectory) -> Run:
+def _describe(options: RunOptions, scenario: Scenario, target: RunningTarget, directory: RunDirectory) -> Run:
     commit, dirty = describe_commit(Path())
     return Run(
         id=_final(directory.path).name,
@@ -247,6 +247,9 @@ def _describe(scenario: Scenario, target: RunningTarget, directory: RunDirectory
         commit=commit,
         dirty=dirty,
         harness_version=harness.__version__,
+        settling=options.stop_when_settled,
+        keep_alive=options.keep_alive,
+        processes=options.processes,
     )
 
 

@@ -219,6 +219,8 @@ def connections_per_poll(gate: Gate, context: Context) -> Outcome:
         return NotJudged(reason="the samples don't tell whether a connection was opened")
     reason = f"{count(len(known), context.noun)} opened {count(int(known.sum()), 'connection')}"
     cure = "a keep-alive time-out of the target above the polling interval (uvicorn: --timeout-keep-alive 75)"
+    if not context.evidence.keep_alive:
+        cure = "--keep-alive server: each poll asked for the close of its connection"
     return plain_finding(gate, float(known.mean()), number, reason=reason, n=len(known), cure=cure)
 
 

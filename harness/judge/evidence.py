@@ -58,6 +58,7 @@ class Evidence:
             often one looks.
         watching: whether this is a look at a run that still goes on.
         stop: why the gates ended it before its time; None when they did not.
+        keep_alive: whether polls left it to the target when their connections are closed.
     """
 
     summary: Summary
@@ -78,3 +79,4 @@ class Evidence:
     settling: bool = False
     watching: bool = False
     stop: EarlyStop | None = None
+    keep_alive: bool = True

@@ -64,6 +64,7 @@ class Plan:
             warnings=(*self.warnings, *warnings),
             shape=self.shape.name,
             shape_parameters=self.shape.parameters,
+            keep_alive=self.options.keep_alive,
         )
 
 

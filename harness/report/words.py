@@ -234,6 +234,8 @@ def command_line(run: Run) -> str:
     words += ["--interval", _flag_duration(scenario.interval_s), "--run-time", _flag_duration(scenario.run_time_s)]
     words += ["--warmup", _flag_duration(scenario.warmup_s), "--phase-model", scenario.phase_model]
     words += ["--seed", str(scenario.seed), *_parameter_flags(scenario)]
+    words += [] if run.keep_alive else ["--keep-alive", "off"]
+    words += [] if run.processes in {None, 1} else ["--processes", str(run.processes)]
     if target.kind is TargetKind.ATTACHED:
         words += ["--host", target.url]
     elif target.deployments is not None:

@@ -56,6 +56,27 @@ def test_what_the_fleet_warned_of_stands_in_the_result(tmp_path: Path) -> None:
     assert f"{SHARED}." in directory.report.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_the_target_is_blamed_only_for_connections_that_it_closed(tmp_path: Path, *, keep_alive: bool) -> None:
+    """With --keep-alive off every poll asks for the close of its connection, whatever the target would do."""
+    directory = stored_run(tmp_path, keep_alive=keep_alive)
+    first = directory.samples.read_bytes().splitlines()[1]
+    for k in range(1, 20):
+        later = first.replace(b'"start_s":0.1', f'"start_s":{k}.1'.encode())
+        later = later.replace(b'"intended_start_s":0.1', f'"intended_start_s":{k}.1'.encode())
+        with directory.samples.open("ab") as file:
+            file.write(later.replace(b'"end_s":0.2', f'"end_s":{k}.2'.encode()) + b"\n")
+    conclusion = conclude_again(tmp_path)
+    assert (1.0, keep_alive) == (
+        conclusion.result.summary.new_connections_per_poll,
+        conclusion.result.run.keep_alive,
+    )
+    blamed = [warning for warning in conclusion.result.warnings if "idle ones were closed" in warning]
+    assert keep_alive == bool(blamed)
+    assert None is draw(conclusion, directory)
+    assert keep_alive == ("idle ones were closed" in directory.report.read_text(encoding="utf-8"))
+
+
 def test_samples_of_before_there_were_warnings_are_read(tmp_path: Path) -> None:
     directory = stored_run(tmp_path)
     directory.samples.write_bytes(directory.samples.read_bytes().replace(b',"warnings":[]', b""))

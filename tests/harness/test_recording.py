@@ -117,6 +117,7 @@ def test_runs_of_other_targets_are_other_work() -> None:
         work_digest(run_of(target=replace(attached, url="http://b.example"))),
         work_digest(run_of(target=replace(run.target, pool_size=2))),
         work_digest(run_of(target=replace(run.target, design="common"))),
+        work_digest(replace(run, keep_alive=False)),
     ]
     assert len(digests) == len(set(digests))
     same = [

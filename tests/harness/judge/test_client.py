@@ -398,6 +398,12 @@ def test_connections_can_be_gated():
     opened = evidence(spoil(healthy_samples(), range(300), lambda s: replace(s, new_connection=True)))
     assert finding(gate, opened).status == Status.FAIL
     assert finding(gate, opened).reason == "300 polls opened 300 connections; below 0.5 is wanted"
+    assert finding(gate, opened).remedy == (
+        "a keep-alive time-out of the target above the polling interval (uvicorn: --timeout-keep-alive 75)"
+    )
+    assert finding(gate, replace(opened, keep_alive=False)).remedy == (
+        "--keep-alive server: each poll asked for the close of its connection"
+    )
     assert finding(gate, evidence([])).status == Status.INCONCLUSIVE
     above = replace(gate, direction=Direction.ABOVE)
     assert finding(above, opened).status == Status.PASS

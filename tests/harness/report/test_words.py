@@ -259,6 +259,13 @@ def test_the_command_line_is_one_that_the_command_takes() -> None:
         assert (50, 7, "uniform") == (parsed.agents, parsed.seed, parsed.phase_model)
 
 
+def test_the_command_line_names_what_else_the_load_was_told() -> None:
+    told = command_line(replace(run_of(), keep_alive=False, processes=4))
+    assert " --seed 7 --keep-alive off --processes 4 --deployments " in told
+    options = _options(shlex.split(told)[1:])
+    assert (False, 4) == (options.keep_alive, options.processes)
+
+
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_the_command_line_makes_the_same_work_of_every_scenario(name: str) -> None:
     """A line that leaves out the scenario's numbers makes another run, with another digest."""
