@@ -8,9 +8,7 @@ Peers that are not installed are named and left out: ``pip install hdrhistogram 
 import argparse
 import importlib.metadata
 import math
-import os
 import random
-import statistics
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -19,7 +17,7 @@ from importlib import import_module
 from itertools import accumulate
 from typing import Any
 
-from benchmarks.results import Comparison, Row, environment, now_utc, store, table
+from benchmarks.results import Comparison, environment, now_utc, row_of, show
 from monitoring.histogram import Histogram, nearest_rank
 
 VALUES = 20_000
@@ -116,43 +114,30 @@ def ns_each(record: Callable[[float], object], values: Sequence[float]) -> float
     return (time.process_time_ns() - start_ns) / len(values)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (default: %(default)s)")
-    parser.add_argument("--store", action="store_true", help="keep the result in benchmarks/results")
-    chosen = parser.parse_args()
+def compare(there: Sequence[Contender], rounds: int) -> Comparison:
+    """Let the contenders record the same values in turns, and read their quantiles back."""
     spread = random.Random(1)
     values = [spread.lognormvariate(math.log(0.02), 1.0) for _ in range(VALUES)]
-    there = contenders()
-    times: dict[str, list[float]] = {one.name: [] for one in there}
+    times_ns: dict[str, list[float]] = {one.name: [] for one in there}
     kept: dict[str, Any] = {}
-    for _ in range(chosen.rounds):
+    for _ in range(rounds):
         for one in there:
             kept[one.name], record = one.make()
-            times[one.name].append(ns_each(record, values))
+            times_ns[one.name].append(ns_each(record, values))
     ordered = sorted(values)
     rows = []
     for one in there:
         errors = [abs(one.read(kept[one.name], q) / ordered[nearest_rank(q, VALUES) - 1] - 1) for q in QUANTILES]
-        taken = times[one.name]
-        rows.append(
-            Row(
-                name=one.name,
-                value=statistics.median(taken),
-                low=min(taken),
-                high=max(taken),
-                ours=one.name == BASELINE,
-                note=f"quantiles off by up to {100 * max(errors):.2g} %",
-            )
-        )
-    comparison = Comparison(
+        note = f"quantiles off by up to {100 * max(errors):.2g} %"
+        rows.append(row_of(one.name, times_ns[one.name], ours=one.name == BASELINE, note=note))
+    return Comparison(
         name="histograms",
         title="keeping a duration",
         quantity="CPU time of one",
         unit="ns",
         baseline=BASELINE,
         smaller_is_better=True,
-        rounds=chosen.rounds,
+        rounds=rounds,
         rows=rows,
         command="python -m benchmarks.histograms --store",
         measured_utc=now_utc(),
@@ -160,10 +145,14 @@ def main() -> None:
             **{one.package: importlib.metadata.version(one.package) for one in there if one.package is not None}
         ),
     )
-    print(table(comparison))
-    print(", ".join(f"{name} {value}" for name, value in comparison.environment.items()))
-    if chosen.store:
-        print(f"stored: {os.path.relpath(store(comparison))}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (default: %(default)s)")
+    parser.add_argument("--store", action="store_true", help="keep the result in benchmarks/results")
+    chosen = parser.parse_args()
+    show(compare(contenders(), chosen.rounds), keep=chosen.store)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ A result holds ratios to one of its own rows, taken in the same run and in turns
 """
 
 import json
+import os
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -72,6 +74,11 @@ class Comparison:
     environment: Mapping[str, str]
 
 
+def row_of(name: str, rounds: Sequence[float], *, ours: bool = False, note: str | None = None) -> Row:
+    """Return a contender's row from one value a round, in the result's unit."""
+    return Row(name=name, value=statistics.median(rounds), low=min(rounds), high=max(rounds), ours=ours, note=note)
+
+
 def environment(**packages: str) -> dict[str, str]:
     """Return what a timing depends on; `packages` are the contenders' versions."""
     found = describe_environment()
@@ -119,6 +126,14 @@ def table(comparison: Comparison) -> str:
         spread = f"{_text(row.low)}, {_text(row.high)}" if row.low is not None and row.high is not None else ""
         lines.append(f"| {name} | {ratio} | {_text(row.value)} | {spread} | {row.note or ''} |")
     return "\n".join(lines)
+
+
+def show(comparison: Comparison, *, keep: bool) -> None:
+    """Print a comparison and what its figures depend on; keep it in its file where that is asked for."""
+    print(table(comparison))
+    print(", ".join(f"{name} {value}" for name, value in comparison.environment.items()))
+    if keep:
+        print(f"stored: {os.path.relpath(store(comparison))}")
 
 
 def ratio_text(ratio: float) -> str:

@@ -7,15 +7,13 @@ machine disturbs less than the wall clock.
 
 import argparse
 import importlib.metadata
-import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.results import Comparison, Row, environment, now_utc, store, table
+from benchmarks.results import Comparison, environment, now_utc, row_of, show
 
 _BIN = Path(sys.executable).parent
 BASELINE = "python -c pass"
@@ -30,23 +28,23 @@ COMMANDS = {
 }
 
 
-def cpu_s(command: list[str], folder: str) -> float:
-    """Return the CPU time of one run of a command, its children's included [s]."""
+def cpu_ms(command: list[str], folder: str) -> float:
+    """Return the CPU time of one run of a command, its children's included [ms]."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    """Return the CPU times of each command, one a round [s]."""
+    """Return the CPU times of each command, one a round [ms]."""
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     with tempfile.TemporaryDirectory() as folder:
         for command in COMMANDS.values():  # compiles what was never imported
-            cpu_s(command, folder)
+            cpu_ms(command, folder)
         for _ in range(rounds):
             for name, command in COMMANDS.items():
-                times[name].append(cpu_s(command, folder))
+                times[name].append(cpu_ms(command, folder))
     return times
 
 
@@ -66,23 +64,13 @@ def main() -> None:
         smaller_is_better=True,
         rounds=chosen.rounds,
         rows=[
-            Row(
-                name=name,
-                value=1000 * statistics.median(taken),
-                low=1000 * min(taken),
-                high=1000 * max(taken),
-                ours=name.startswith(("harness", "monitoring")),
-            )
-            for name, taken in times.items()
+            row_of(name, taken, ours=name.startswith(("harness", "monitoring"))) for name, taken in times.items()
         ],
         command="python -m benchmarks.startup --store",
         measured_utc=now_utc(),
         environment=environment(**versions),
     )
-    print(table(comparison))
-    print(", ".join(f"{name} {value}" for name, value in comparison.environment.items()))
-    if chosen.store:
-        print(f"stored: {os.path.relpath(store(comparison))}")
+    show(comparison, keep=chosen.store)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import argparse
 import importlib.metadata
 import importlib.util
 import json
-import os
 import resource
 import shutil
 import statistics
@@ -25,7 +24,7 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.logs.read_back import BYTES, make, request_line
-from benchmarks.results import Comparison, Row, environment, now_utc, store, table
+from benchmarks.results import Comparison, Row, environment, now_utc, row_of, show
 from monitoring.histogram import nearest_rank
 from monitoring.loganalysis import analyse_logs
 from monitoring.logs.files import rotated_files
@@ -152,14 +151,8 @@ def _row(name: str, found: list[dict[str, float]] | None) -> Row:
         return Row(name=name, value=None, note="not installed here")
     cpu_us = [one["cpu_s"] / one["requests"] * 1e6 for one in found]
     memory_mb = statistics.median(one["peak_mb"] for one in found)
-    return Row(
-        name=name,
-        value=statistics.median(cpu_us),
-        low=min(cpu_us),
-        high=max(cpu_us),
-        ours=name.startswith("monitoring"),
-        note=f"{memory_mb:.0f} MB of memory more than before",
-    )
+    note = f"{memory_mb:.0f} MB of memory more than before"
+    return row_of(name, cpu_us, ours=name.startswith("monitoring"), note=note)
 
 
 def _installed(contestant: str) -> bool:
@@ -187,10 +180,7 @@ def main() -> None:
     finally:
         shutil.rmtree(folder)
     agree(rounds)
-    made = comparison(rounds, options.rounds)
-    print(table(made))
-    if options.store:
-        print(f"stored: {os.path.relpath(store(made))}")
+    show(comparison(rounds, options.rounds), keep=options.store)
 
 
 if __name__ == "__main__":

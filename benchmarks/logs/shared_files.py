@@ -29,7 +29,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import Comparison, Row, environment, now_utc, store
+from benchmarks.results import Comparison, Row, environment, now_utc, row_of, store
 from monitoring.logs.handler import LogFileHandler
 from monitoring.logs.lines import Line, LogLine
 from monitoring.logs.writer import RotatingWriter
@@ -231,8 +231,7 @@ def _row(name: str, rounds: list[Outcome] | None, lines: int) -> Row:
     cpu_us = [one.cpu_us for one in rounds]
     lost, torn = max(one.lost for one in rounds), max(one.torn for one in rounds)
     note = f"{lost / lines:.1%} of the lines lost, {torn} torn" if lost or torn else "no line lost"
-    ours = name.endswith("RotatingWriter")
-    return Row(name=name, value=statistics.median(cpu_us), low=min(cpu_us), high=max(cpu_us), ours=ours, note=note)
+    return row_of(name, cpu_us, ours=name.endswith("RotatingWriter"), note=note)
 
 
 def show(outcomes: dict[str, list[Outcome]], lines: int) -> None:

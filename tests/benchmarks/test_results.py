@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.plots import PAGE, draw, renewed
-from benchmarks.results import FOLDER, Comparison, Row, load, table
+from benchmarks.results import FOLDER, Comparison, Row, load, row_of, show, table
 
 RESULTS = sorted(FOLDER.glob("*.json"))
 
@@ -77,3 +77,21 @@ def test_every_shape_is_drawn(tmp_path: Path) -> None:
     draw(made(rows=wide, smaller_is_better=False), tmp_path / "b.png")
     draw(made(smaller_is_better=None), tmp_path / "c.png")
     assert 3 == len(list(tmp_path.iterdir()))
+
+
+def test_a_row_holds_the_median_and_the_spread_of_its_rounds() -> None:
+    expected = Row(name="ours", value=2.0, low=1.0, high=9.0, ours=True, note="as asked")
+    assert expected == row_of("ours", [9.0, 1.0, 2.0], ours=True, note="as asked")
+
+
+def test_a_result_is_shown_with_its_environment_and_kept_only_when_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("benchmarks.results.FOLDER", tmp_path)
+    show(made(), keep=False)
+    shown = f"{table(made())}\npython 3.11\n"
+    assert shown == capsys.readouterr().out
+    assert [] == list(tmp_path.iterdir())
+    show(made(), keep=True)
+    assert capsys.readouterr().out.startswith(f"{shown}stored: ")
+    assert made() == load(tmp_path / "one.json")
