@@ -1,6 +1,8 @@
 """Ask a running service for its figures, with errors that a person can act on."""
 
+import http.client
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -10,6 +12,8 @@ from typing import Any
 from monitoring.errors import MonitoringError, UsageError, explain
 
 _MAX_BYTES = 64_000_000
+VISIBLE = re.compile(r"[\x21-\x7e]+")
+"""What a URL and a header value may be made of: ASCII that can be seen."""
 
 
 def fetch(
@@ -32,10 +36,9 @@ def fetch(
         UsageError: no usable URL.
         MonitoringError: no connection, an error status, or something else than an answer of ours.
     """
-    parts = urllib.parse.urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if not _is_usable(base_url):
         raise UsageError(explain("url", fault="not usable", got=repr(base_url), need="http://HOST:PORT"))
-    url = base_url.rstrip("/") + path + (f"?{urllib.parse.urlencode(query)}" if query else "")
+    url = base_url.rstrip("/") + urllib.parse.quote(path) + (f"?{urllib.parse.urlencode(query)}" if query else "")
     request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  # scheme checked
     if token is not None:
         request.add_header("Authorization", f"Bearer {token}")
@@ -45,7 +48,8 @@ def fetch(
     except urllib.error.HTTPError as error:
         with error:
             raise MonitoringError(_refusal(url, error)) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        # The last one: something answers, but not in HTTP.
         reason = getattr(error, "reason", error)
         raise MonitoringError(
             explain(
@@ -69,6 +73,15 @@ def fetch(
             )
         )
     return answer
+
+
+def _is_usable(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        parts.port  # noqa: B018  # raises for one that is no number, or too large a one
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and bool(VISIBLE.fullmatch(url))
 
 
 def _refusal(url: str, error: urllib.error.HTTPError) -> str:

@@ -14,9 +14,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitoring.client import fetch
+from monitoring.client import VISIBLE, fetch
 from monitoring.errors import UsageError, explain
 from monitoring.units import parse_duration_s
+
+_LONGEST_WAIT_S = 86400.0
 
 _COLUMNS = (
     "requests",
@@ -70,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         path,
         query=query,
         token=token_from(arguments.token_env),
-        timeout_s=parse_duration_s(arguments.timeout, name="--timeout"),
+        timeout_s=timeout_from(arguments.timeout),
     )
     sys.stdout.write(json.dumps(answer, indent=2) + "\n" if arguments.json else render(answer))
     return 0
@@ -81,7 +83,7 @@ def token_from(variable: str | None) -> str | None:
     Return the token that an environment variable holds; None when no variable is named.
 
     Raises:
-        UsageError: the variable is not set.
+        UsageError: the variable is not set, or holds what can't be sent; it is not shown.
     """
     if variable is None:
         return None
@@ -90,7 +92,30 @@ def token_from(variable: str | None) -> str | None:
         raise UsageError(
             explain("option", "--token-env", fault="variable not set", got=variable, remedy=f"export {variable}=…")
         )
+    if not VISIBLE.fullmatch(token):
+        raise UsageError(
+            explain(
+                "option", "--token-env", fault=f"{variable} holds no token", need="ASCII letters, digits and signs"
+            )
+        )
     return token
+
+
+def timeout_from(text: str) -> float:
+    """
+    Return how long to wait for a service [s].
+
+    Raises:
+        UsageError: no duration, or one that nobody can wait.
+    """
+    timeout_s = parse_duration_s(text, name="--timeout")
+    if not 0 < timeout_s <= _LONGEST_WAIT_S:
+        raise UsageError(
+            explain(
+                "option", "--timeout", fault="out of range", got=repr(text), need="more than 0s and at most 1d"
+            )
+        )
+    return timeout_s
 
 
 def render(answer: Mapping[str, Any]) -> str:

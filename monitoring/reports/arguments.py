@@ -5,7 +5,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitoring.commands.metrics import token_from
+from monitoring.commands.metrics import timeout_from, token_from
 from monitoring.errors import UsageError, explain
 from monitoring.report import Places
 from monitoring.reports.limits import CheckLimits
@@ -114,7 +114,7 @@ def places_from(arguments: argparse.Namespace) -> Places:
         url=arguments.url,
         prefix=settings.api_prefix,
         token=token_from(arguments.token_env),
-        timeout_s=parse_duration_s(arguments.timeout, name="--timeout"),
+        timeout_s=timeout_from(arguments.timeout),
         pending=pending,
     )
 

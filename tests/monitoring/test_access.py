@@ -174,6 +174,17 @@ def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["metrics", "ftp://x"], "url: not usable, got 'ftp://x', need http://HOST:PORT"),
         (["metrics", "localhost:8000"], "url: not usable, got 'localhost:8000', need http://HOST:PORT"),
+        (["metrics", "http://a b/"], "url: not usable, got 'http://a b/', need http://HOST:PORT"),
+        (["metrics", "http://x:abc"], "url: not usable, got 'http://x:abc', need http://HOST:PORT"),
+        (["metrics", "http://x:99999"], "url: not usable, got 'http://x:99999', need http://HOST:PORT"),
+        (["metrics", "http://[::1"], "url: not usable, got 'http://[::1', need http://HOST:PORT"),
+        (["metrics", "http://:80"], "url: not usable, got 'http://:80', need http://HOST:PORT"),
+        (
+            ["metrics", "http://x", "--timeout", "0s"],
+            "option '--timeout': out of range, got '0s', need more than 0s",
+        ),
+        (["metrics", "http://x", "--timeout", "9999999d"], "option '--timeout': out of range, got '9999999d'"),
+        (["report", "--url", "http://x", "--timeout", "0s"], "option '--timeout': out of range, got '0s'"),
         (["metrics", "http://x", "--window", "5q"], "duration '--window': not understood, got '5q'"),
         (["metrics", "http://x", "--token-env", "NOT_SET"], "option '--token-env': variable not set, got NOT_SET"),
     ],
@@ -189,6 +200,46 @@ def test_the_token_comes_from_the_environment(
     monkeypatch.setenv("MASTER_TOKEN", "open-sesame")
     assert main(["metrics", service(401, b"{}"), "--token-env", "MASTER_TOKEN"]) == 1
     assert "open-sesame" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("token", ["open\nsesame", "open sesame", "sésame"])
+def test_a_token_that_cannot_be_sent_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], token: str
+) -> None:
+    """A line break from a file is the commonest slip, and no reason to print the secret."""
+    monkeypatch.setenv("MASTER_TOKEN", token)
+    assert main(["metrics", "http://127.0.0.1:1", "--token-env", "MASTER_TOKEN"]) == 2
+    shown = capsys.readouterr().err
+    assert shown == (
+        "monitoring: option '--token-env': MASTER_TOKEN holds no token, need ASCII letters, digits and signs\n"
+    )
+
+
+def test_a_service_that_does_not_speak_http(capsys: pytest.CaptureFixture[str]) -> None:
+    """The port of something else is an answer in one line, not a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"+PONG\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert main(["metrics", f"http://127.0.0.1:{server.getsockname()[1]}"]) == 1
+        thread.join()
+    shown = capsys.readouterr().err
+    assert "no answer (+PONG" in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_name_that_needs_quoting(
+    service: Callable[[int, bytes], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = service(404, b"{}")
+    assert main(["metrics", url, "--endpoint", "no such ü"]) == 1
+    assert f"service '{url}/api/metrics/no%20such%20%C3%BC': no such endpoint" in capsys.readouterr().err
 
 
 def test_help_imports_nothing_heavy() -> None:
