@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.gallery.runs import MadeUp, joining, restarted, rolled_out, searched, stalled
 from benchmarks.gallery.series import (
     BEGIN_S,
     DAY_S,
@@ -31,13 +32,13 @@ from benchmarks.gallery.series import (
 from harness.conclude import Conclusion, response_band
 from harness.history_model import Note, SeriesTrend
 from harness.report.charts import write_plots
+from harness.report.charts_capacity import write_capacity_charts
 from harness.report.charts_trend import write_scene
-from harness.report.context import RunContext
 from harness.report.trend.chart import Settings, lay_out, titled
 from harness.report.trend.groups import groups_of
 from harness.report.trend.overview import sheets
 from harness.report.trend.words import chart_caption
-from tests.harness.results import fleet, result_of, ticks_of
+from tests.harness.results import ticks_of
 
 FOLDER = ROOT / "docs" / "gallery"
 PAGE = ROOT / "docs" / "gallery.md"
@@ -65,6 +66,13 @@ class Picture:
 
 def trends() -> Iterator[Picture]:
     """Yield the charts of trends."""
+    yield from changes()
+    yield from shapes()
+    yield from histories()
+
+
+def changes() -> Iterator[Picture]:
+    """Yield what a confirmed and a suspected change look like."""
     yield Picture(
         name="quantiles",
         text="Three quantiles of one route share a chart. The axis is logarithmic, so that equal relative changes"
@@ -73,19 +81,18 @@ def trends() -> Iterator[Picture]:
         members=judged(*quantiles()),
         notes=NOTES,
     )
-    suspected = series(
-        stepped(noisy(60, 0.0113, seed=3), at=57, factor=1.22),
-        metric="handler_time",
-        quantile=0.95,
-        limit=0.0135,
-        interval_ratio=0.04,
-    )
+    values = stepped(noisy(60, 0.0113, seed=3), at=57, factor=1.22)
+    suspected = series(values, metric="handler_time", quantile=0.95, limit=0.0135, interval_ratio=0.04)
     yield Picture(
         name="suspected",
         text="Three runs after a step are too few to be sure: dashed, hollow, and no failure yet.",
         members=judged(suspected),
         notes=NOTES,
     )
+
+
+def shapes() -> Iterator[Picture]:
+    """Yield what asks most of a chart: gaps, outliers, zeros, many runs."""
     times = [BEGIN_S + i * DAY_S + (25 * DAY_S if i > 30 else 0.0) for i in range(80)]
     values = stepped(noisy(80, 0.0113, seed=5), at=52, factor=0.9)
     values[20], values[66] = 0.2, values[66] * 1.25
@@ -104,16 +111,17 @@ def trends() -> Iterator[Picture]:
         settings=Settings(scale="log"),
     )
     many = stepped(noisy(2000, 0.0101, seed=9), at=1500, factor=1.08)
+    times = [BEGIN_S + i * DAY_S / 4 for i in range(2000)]
     yield Picture(
         name="two-thousand-runs",
         text="Two thousand runs: a band from the least to the largest of neighbouring ones; the extremes, every"
         " outlier and both sides of the change keep their marks.",
-        members=judged(
-            series(
-                many, metric="query_time", quantile=0.95, times_s=[BEGIN_S + i * DAY_S / 4 for i in range(2000)]
-            )
-        ),
+        members=judged(series(many, metric="query_time", quantile=0.95, times_s=times)),
     )
+
+
+def histories() -> Iterator[Picture]:
+    """Yield the public series."""
     develop, release = judged(*hdf5_pair())
     yield Picture(
         name="hdf5-develop",
@@ -126,7 +134,7 @@ def trends() -> Iterator[Picture]:
         " doing. Nothing did, so the step of the development branch is the code's.",
         members=(release,),
     )
-    for name, subject, text in (
+    documented = (
         ("quality_control_1", "Quality control 1", "A documented step at index 146 of 313, on a slight drift."),
         (
             "quality_control_3",
@@ -134,7 +142,8 @@ def trends() -> Iterator[Picture]:
             "A documented step at 179; the single outlier at 42 is no change.",
         ),
         ("runs1", "Firefox performance run", "A documented step at 111, runs in the order of their commits."),
-    ):
+    )
+    for name, subject, text in documented:
         yield Picture(
             name=name.replace("_", "-"),
             text=text,
@@ -159,23 +168,49 @@ def draw_trends() -> list[tuple[str, str]]:
     return [("overview", told), *((picture.name, picture.text) for picture in pictures)]
 
 
-def draw_report() -> list[tuple[str, str]]:
-    """Draw the plots of one made-up run's report; return name and caption of each."""
-    columns = fleet(stall=(42.0, 45.0), failing_ratio=0.01)
-    result, ticks = result_of(columns), ticks_of()
-    band = response_band(Conclusion(result=result, columns=columns, ticks=ticks))
-    (place,) = judged(series(noisy(40, 0.0118, seed=2), quantile=0.95, limit=0.2, interval_ratio=0.04))
-    context = RunContext(record=place.series.points[-1].record, place=place, notes=NOTES)
+def draw_report(run: MadeUp) -> list[tuple[str, str]]:
+    """Draw what is shown of a made-up run's report; return name and caption of each."""
+    ticks = ticks_of()
+    band = response_band(Conclusion(result=run.result, columns=run.columns, ticks=ticks))
     with tempfile.TemporaryDirectory() as folder:
-        plots = write_plots(result, columns, ticks, Path(folder), band=band, context=context)
-        for plot in plots:
-            if plot.path is not None:
-                shutil.copyfile(plot.path, FOLDER / f"run-{plot.name}.png")
-    return [(f"run-{plot.name}", plot.caption) for plot in plots if plot.path is not None]
+        plots = write_plots(
+            run.result, run.columns, ticks, Path(folder), band=band, context=run.context, traces=run.traces
+        )
+        drawn = {plot.name: (plot.path, plot.caption) for plot in plots if plot.path is not None}
+        for name in run.shown:
+            shutil.copyfile(drawn[name][0], FOLDER / f"run-{name}.png")
+    return [(f"run-{name}", drawn[name][1]) for name in run.shown]
 
 
-def page(of_trends: list[tuple[str, str]], of_report: list[tuple[str, str]]) -> str:
-    """Return the Markdown page."""
+def draw_search() -> list[tuple[str, str]]:
+    """Draw the search for the largest fleet; return its name and what it shows."""
+    found = searched()
+    with tempfile.TemporaryDirectory() as folder:
+        write_capacity_charts(found, Path(folder))
+        shutil.copyfile(Path(folder, "capacity.png"), FOLDER / "capacity.png")
+    told = (
+        f"Each fleet that was tried: {found.agents:,} agents hold, {found.fails_at:,} break p95. Up to the knee"
+        " the times hardly rise; beyond, what is answered stays behind what is sent."
+    )
+    return [("capacity", told)]
+
+
+def page() -> str:
+    """Draw everything, and return the Markdown page."""
+    sections = (
+        ("Trends", None, draw_trends()),
+        (
+            "The report of a run",
+            "A made-up run in which the target stood still for three seconds.",
+            draw_report(stalled()),
+        ),
+        (
+            "What only some reports have",
+            "Made-up runs again: agents that join one by one, a target that was away, deployments in waves.",
+            [*draw_report(joining()), *draw_report(restarted()), *draw_report(rolled_out())],
+        ),
+        ("The search for the largest fleet", None, draw_search()),
+    )
     lines = [
         "# Gallery",
         "",
@@ -183,12 +218,9 @@ def page(of_trends: list[tuple[str, str]], of_report: list[tuple[str, str]]) -> 
         "([their sources and licences](gallery/data/README.md)). How to read them: [trend.md](trend.md),",
         "[report.md](report.md).",
         "",
-        "## Trends",
-        "",
     ]
-    lines += _pictures(of_trends)
-    lines += ["## The report of a run", "", "A made-up run in which the target stood still for three seconds.", ""]
-    lines += _pictures(of_report)
+    for title, text, pictures in sections:
+        lines += [f"## {title}", "", *([text, ""] if text else []), *_pictures(pictures)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -206,7 +238,7 @@ def shrink(path: Path) -> None:
 def main() -> int:
     """Draw everything; complain of pictures that are too large for a repository."""
     FOLDER.mkdir(exist_ok=True)
-    PAGE.write_text(page(draw_trends(), draw_report()), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")
     for path in FOLDER.glob("*.png"):
         shrink(path)
     heavy = [path.name for path in sorted(FOLDER.glob("*.png")) if path.stat().st_size > 100_000]
