@@ -13,6 +13,7 @@ from monitoring.errors import UsageError, explain
 _UNIT_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(us|µs|ms|min|s|m|h|d)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_LAST_S = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 
 
 def parse_duration_s(text: str, *, name: str = "duration") -> float:
@@ -58,20 +59,13 @@ def parse_instant_s(text: str, *, name: str = "instant") -> float:
         name: the parameter it came from, for the error text.
 
     Returns:
-        Seconds since the Unix epoch, ≥ 0.
+        Seconds since the Unix epoch, in the years 1970 to 9999.
 
     Raises:
-        UsageError: the text is neither.
+        UsageError: the text is neither, or an instant outside of these years.
     """
-    stripped = text.strip()
-    if _NUMBER.fullmatch(stripped):
-        return float(stripped)
-    try:
-        moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", stripped))
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return moment.timestamp()
-    except (ValueError, OverflowError) as error:
+    instant_s = _read_instant_s(text.strip())
+    if instant_s is None:
         raise UsageError(
             explain(
                 "instant",
@@ -80,7 +74,22 @@ def parse_instant_s(text: str, *, name: str = "instant") -> float:
                 got=repr(text),
                 need="ISO 8601 such as 2026-05-01T12:00:00Z, or seconds since the epoch",
             )
-        ) from error
+        )
+    if not 0 <= instant_s <= _LAST_S:
+        raise UsageError(
+            explain("instant", name, fault="out of range", got=repr(text), need="the years 1970 to 9999")
+        )
+    return instant_s
+
+
+def _read_instant_s(text: str) -> float | None:
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    try:
+        moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def utc(instant_s: float) -> datetime:

@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 
 from monitoring import Settings
-from monitoring.api import Api, View
+from monitoring.answering import Answering
 from monitoring.model import Observation
 from monitoring.monitor import Monitor
+from monitoring.view import View
 
 
 def scrape(*, routes: int = 30, workers: int = 4, seconds: int = 60) -> None:
@@ -22,7 +23,7 @@ def scrape(*, routes: int = 30, workers: int = 4, seconds: int = 60) -> None:
     monitors = [Monitor(Settings(log_dir=folder), []) for _ in range(workers)]
     for monitor in monitors:
         monitor.store()
-    api = Api(monitors[0])
+    answering = Answering(monitors[0])
     times: list[float] = []
     for second in range(seconds):
         for monitor in monitors:
@@ -50,7 +51,7 @@ def scrape(*, routes: int = 30, workers: int = 4, seconds: int = 60) -> None:
                     )
             monitor.flush()
         start = time.perf_counter()
-        api.metrics_answer(View()).model_dump_json()
+        answering.metrics(View()).model_dump_json()
         times.append((time.perf_counter() - start) * 1e3)
     print(f"\n== /api/metrics, {routes} routes, {workers} workers, asked every second")
     print(f"   median {statistics.median(times):.1f} ms, worst {max(times):.1f} ms")

@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from monitoring.commands.metrics import timeout_from, token_from
@@ -75,13 +75,7 @@ def _hours(text: str | None) -> float | None:
 
 
 def _instant(name: str, text: str) -> datetime:
-    instant_s = math.floor(parse_instant_s(text, name=name))
-    try:
-        return datetime.fromtimestamp(instant_s, UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise UsageError(
-            explain("option", name, fault="out of range", got=repr(text), need="the years 1970 to 9999")
-        ) from error
+    return utc(math.floor(parse_instant_s(text, name=name)))
 
 
 def places_from(arguments: argparse.Namespace) -> Places:

@@ -128,6 +128,8 @@ def test_iso_instants(engine: Engine, install: Install, clock: FakeClock) -> Non
         ("window=-5s", "duration 'window': not understood, got '-5s', need 100ms, 60s, 5m or 7d"),
         ("window=0s", "parameter 'window': empty, got '0s', need more than 0s"),
         ("window=5s&since=3", "parameter 'window': given together with since, need one of them"),
+        ("window=1e-9", "duration 'window': not understood, got '1e-9', need 100ms, 60s, 5m or 7d"),
+        ("window=0.000000001s", "parameter 'window': empty, got '0.000000001s', need more than 0s"),
         ("histograms=maybe", "parameter 'histograms': not understood, got 'maybe', need true or false"),
         (
             "since=yesterday",
@@ -138,6 +140,22 @@ def test_iso_instants(engine: Engine, install: Install, clock: FakeClock) -> Non
         ),
         ("since=200&until=100", "parameter 'since': not before the end of the window, got '200'"),
         ("since=99999999999", "parameter 'since': not before the end of the window, got '99999999999'"),
+        (
+            "since=9000000000&until=9900000000",
+            "parameter 'since': not before the end of the window, got '9000000000'",
+        ),
+        ("since=0001-01-01", "instant 'since': out of range, got '0001-01-01', need the years 1970 to 9999"),
+        (
+            "since=999999999999999&until=9999999999999999",
+            "instant 'until': out of range, got '9999999999999999', need the years 1970 to 9999",
+        ),
+        (
+            "until=2001-09-09T01:46:40",
+            (
+                "parameter 'until': not after the start of the service, got 2001-09-09T01:46:40+00:00; "
+                "try since as well: what was before is kept"
+            ),
+        ),
     ],
 )
 def test_bad_parameters(client: Client, query: str, detail: str) -> None:
@@ -145,6 +163,16 @@ def test_bad_parameters(client: Client, query: str, detail: str) -> None:
     answer = client.get(f"/api/metrics?{query}")
     assert answer.status == 400
     assert answer.json() == {"detail": detail}
+
+
+@pytest.mark.parametrize("query", ["window=99999999999d", f"window={'9' * 400}d", "since=0", "until=9999-12-31"])
+def test_a_window_longer_than_what_is_held(client: Client, query: str) -> None:
+    """Asking for more than there is gives what there is, and says what that was."""
+    client.get("/api/deployments/pending/a")
+    answer = client.get(f"/api/metrics?{query}")
+    assert answer.status == 200
+    assert answer.json()["totals"]["total_requests"] == 1
+    assert answer.json()["window"]["length_s"] < 60
 
 
 def test_health(client: Client) -> None:

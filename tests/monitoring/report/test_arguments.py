@@ -76,7 +76,11 @@ HOURS = "need more than 0 and at most 9600 (400 days: figures are kept no longer
         ),
         (
             ("--until", "99999999999999"),
-            "option '--until': out of range, got '99999999999999', need the years 1970 to 9999",
+            "instant '--until': out of range, got '99999999999999', need the years 1970 to 9999",
+        ),
+        (
+            ("--since", "0001-01-01", "--until", "0001-01-03"),
+            "instant '--until': out of range, got '0001-01-03', need the years 1970 to 9999",
         ),
         (
             ("--since", "yesterday"),
