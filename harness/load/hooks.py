@@ -20,6 +20,7 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ from locust.runners import STATE_SPAWNING, MasterRunner, WorkerRunner
 
 from harness.errors import HarnessError, explain
 from harness.load import distribution_channel as channel
+from harness.load import tables
 from harness.load.agents import FleetDispatcher, PollingAgent, RunnerPost, adopt
 from harness.load.distribution import MasterRun
 from harness.load.distribution_worker import WorkerPart
@@ -52,15 +54,10 @@ _STOP_SLACK_S = 1.0
 _WORKER_SLACK_S = 3.0
 _HOLD_STEP_S = 0.02
 _CLOCK_SLACK_S = 0.5
-_MS_PER_S = 1000.0
 _log = logging.getLogger("pollgauge")
 
 Judge = Callable[[RunDirectory], tuple[int, str]]
 """Judges a finished run: its folder → exit code, and words for people."""
-
-
-class PollError(Exception):
-    """A failed poll, by its kind, as Locust's own tables show it."""
 
 
 class Conductor:
@@ -344,22 +341,8 @@ class Conductor:
         if self._run is not None:
             self._run.end_sending(msg.data["grace_s"], at_s=msg.data["at_s"])
 
-    def _report(self, sample: Sample) -> None:
-        """Have Locust's own tables show a request: the same response time as ours, from the intended start."""
-        if sample.new_connection is None:
-            # Broken off by ourselves.
-            return
-        self._environment.events.request.fire(
-            request_type=sample.method,
-            name=sample.name,
-            response_time=sample.response_time_s * _MS_PER_S,
-            response_length=sample.bytes_in,
-            response=None,
-            context={},
-            exception=None if sample.error is None else PollError(sample.error),
-            start_time=time.time() - sample.service_time_s,
-            url=self._environment.host,
-        )
+    def _report(self, samples: deque[Sample]) -> None:
+        tables.show(self._environment, samples)
 
     def _give_verdict(self, run: Run) -> None:
         options = self._environment.parsed_options
