@@ -262,8 +262,9 @@ class LooseStatement(Item):
         hub.record_statement(self._statement, self._time_s, self._context)
 
 
-def on_event_loop() -> bool:
-    """Tell whether this thread is running an event loop: a blocking call here holds everybody up."""
-    # Documented for authors of frameworks; the public get_running_loop raises where there is none, at ten times
-    # the price.
-    return asyncio._get_running_loop() is not None
+running_loop = asyncio._get_running_loop
+"""
+Return the event loop that this thread is running, None for none: a blocking call on one holds everybody up.
+
+Documented for authors of frameworks; the public one raises where there is none, at ten times the price.
+"""

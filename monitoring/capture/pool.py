@@ -3,7 +3,8 @@ The way in for connections: waiting for one, holding one, giving it back.
 
 SQLAlchemy has no event before a checkout, so waiting can't be timed by events. The pool's *class* is exchanged for
 one derived from it, made for this engine, which times `Pool.connect` (public) and sees connections come back in
-`Pool._do_return_conn` (private, used only here; returned, detached and collected ones all pass it). As
+`Pool._do_return_conn` (private, used only here; returned, detached and collected ones all pass it). Both are told
+apart by the pool's record of the connection (`_connection_record`, private likewise). As
 ``dispose()`` makes its successor from the pool's class, it keeps being watched. Where a class can't be exchanged,
 the documented events see everything but the wait.
 """
@@ -25,7 +26,6 @@ from monitoring.capture.sites import Site, call_site, describe
 from monitoring.model import Holder, PoolState
 from monitoring.rollup import PoolRollup
 
-_INFO_KEY = "monitoring.hold"
 _MAX_HOLDERS = 50
 
 
@@ -86,7 +86,8 @@ class PoolCapture:
         self._hub = hub
         self._lock = threading.Lock()
         # These two change in single steps that no thread can see half of, so a checkout waits for no lock.
-        self._holds: set[_Hold] = set()
+        self._holds: dict[Any, _Hold] = {}
+        """Who has which connection, by the pool's record of it."""
         self._asking: deque[None] = deque()
         self._second = int(hub.wall_s())
         self._rollup = PoolRollup()
@@ -152,7 +153,7 @@ class PoolCapture:
     def reset_after_fork(self) -> None:
         """Begin anew in a child process: who held what is the parent's affair."""
         self._lock = threading.Lock()
-        self._holds = set()
+        self._holds = {}
         self._asking = deque()
         self._rollup = PoolRollup()
 
@@ -168,8 +169,9 @@ class PoolCapture:
         try:
             self._asking.pop()
             now_s = hub.monotonic_s()
-            record_info = fairy.record_info
-            if record_info is None or _INFO_KEY in record_info:
+            record = fairy._connection_record  # its public attributes all lead through two functions
+            holds = self._holds
+            if record is None or record in holds:
                 # A pool that hands the same connection to several callers: it is in use once, and comes back once.
                 return
             context = current.get()
@@ -177,12 +179,13 @@ class PoolCapture:
                 if context.hub is not hub:
                     context = None
                 elif not context.done:
-                    (context.work or context.begin_work()).waits.append(now_s - asked_s)
+                    work = context.work
+                    if work is None:
+                        work = context.begin_work()
+                    work.waits.append(now_s - asked_s)
             # Nothing is handed in before it comes back, or stays out for a second: see `flush`.
-            hold = _Hold(self, asked_s, now_s, 0, call_site(), context)
-            self._holds.add(hold)
-            hold.held = len(self._holds)
-            record_info[_INFO_KEY] = hold
+            holds[record] = hold = _Hold(self, asked_s, now_s, 0, call_site(), context)
+            hold.held = len(holds)
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the connection
             hub.fault(fault)
 
@@ -203,10 +206,9 @@ class PoolCapture:
         """Take note that a connection is about to return: before it does, so that no peak passes the bound."""
         hub = self._hub
         try:
-            hold: _Hold | None = record.record_info.pop(_INFO_KEY, None)
+            hold = self._holds.pop(record, None)
             if hold is None:
                 return
-            self._holds.discard(hold)
             hold.end_s = hub.monotonic_s()
             hold.context = None  # it leads to the scope, and this waits
             hub.put(hold)
@@ -280,7 +282,7 @@ class PoolCapture:
 
     def flush(self) -> None:
         """Hand everything seen so far to the recorder; what has come back is in the hub's queue before this."""
-        self.count(self._holds.copy(), returned=False)
+        self.count(self._holds.copy().values(), returned=False)
         with self._lock:
             rollup = self._at(int(self._hub.wall_s()))
             if not rollup.empty:
@@ -292,7 +294,9 @@ class PoolCapture:
         """Warn, once each, of connections held for longer than the threshold."""
         threshold_s = self._hub.settings.leak_threshold_s
         now_s = self._hub.monotonic_s()
-        leaks = [one for one in self._holds.copy() if not one.leaked and now_s - one.start_s > threshold_s]
+        leaks = [
+            one for one in self._holds.copy().values() if not one.leaked and now_s - one.start_s > threshold_s
+        ]
         with self._lock:
             for hold in leaks:
                 hold.leaked = True
@@ -312,7 +316,7 @@ class PoolCapture:
         """Return the pool as it is at the moment."""
         pool = self.engine.pool
         now_s = self._hub.monotonic_s()
-        holds = sorted(self._holds.copy(), key=lambda hold: hold.start_s)
+        holds = sorted(self._holds.copy().values(), key=lambda hold: hold.start_s)
         size, max_overflow = _bounds(pool)
         return PoolState(
             engine=self.name,
