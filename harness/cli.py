@@ -208,10 +208,10 @@ _COMMANDS = (
     _Command(
         name="run",
         help="start a target, poll it with a fleet of agents, judge, report",
-        description="Start the bundled deployment master (or attach to a running one), let agents poll it, "
-        "judge the targets and write a report. The verdict goes to stdout, progress to stderr.",
-        epilog="harness.options:RUN_EPILOG",
-        add_arguments="harness.options:add_run_arguments",
+        description="Start the bundled deployment master (or attach to a running one), let agents poll it, judge\n"
+        "the targets and write a report. The verdict goes to stdout, progress to stderr.",
+        epilog="harness.run_arguments:RUN_EPILOG",
+        add_arguments="harness.run_arguments:add_run_arguments",
         run="harness.cli:_run",
     ),
     _Command(

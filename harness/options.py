@@ -1,30 +1,19 @@
-"""The options of `harness run`: declared, read into a record, refused where they can't work. Light to import."""
+"""The options of `harness run`, read into a record and refused where they can't work. Light to import."""
 
 import argparse
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.backend.config import DATABASE_URL_VARIABLE, DESIGNS
-from harness.ci.options import add_output_arguments
+from harness.backend.config import DESIGNS
 from harness.credentials import NO_ACCESS, Access, read_access
 from harness.errors import UsageError, explain
 from harness.model import PENDING_ROUTE
-from harness.project import add_history_argument, history_place
-from harness.scenarios import (
-    DEFAULT_SCENARIO,
-    Values,
-    add_parameters,
-    all_parameters,
-    read_values,
-    scenario_kind,
-    typed_values,
-)
+from harness.project import history_place
+from harness.scenarios import DEFAULT_SCENARIO, Values, read_values, scenario_kind, typed_values
 from harness.staging import (
     DEFAULT_AGENTS_PATH,
     LOOPBACK_MOST_PER_S,
-    add_staging_options,
     check_agents_path,
     check_pending_route,
     check_rate,
@@ -40,23 +29,6 @@ if TYPE_CHECKING:
 
 _MOST_AGENTS = 100_000
 _MOST_ROWS = 100_000_000
-
-RUN_EPILOG = """\
-examples:
-  harness run
-  harness run --agents 50 --interval 10s --run-time 70s
-  harness run --host http://127.0.0.1:8000
-  harness run --database-url postgresql+psycopg://user@127.0.0.1/master
-  harness run --target-delay 600ms              a handler that sleeps: ends in FAIL, exit code 3
-  harness run --target-error-ratio 5%           a target that answers one poll in twenty with a 500
-  harness run --json > verdict.json
-  harness run --gate 'p(95) < 100ms' --gate 'error_ratio < 0.1%, abort_on_fail'
-  harness run --gates strict.toml --stop-when-settled
-
-The first --warmup of the run time is sent but not judged. p99 needs 299 judged polls: 50 agents at 10 s
-give 300 in 60 s, so 70 s of run time with a warm-up of 10 s is the shortest that can pass.
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
@@ -138,202 +110,6 @@ class RunOptions:
     gate_texts: tuple[str, ...] = ()
     default_gates: bool = True
     stop_when_settled: bool = False
-
-
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `harness run`, which `read_run_options` reads."""
-    add_work_arguments(parser)
-    _add_gates(parser)
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="folder that gets the run's own folder (default: runs)",
-    )
-    output.add_argument("--json", action="store_true", help="print the result as JSON instead of tables")
-    add_history_argument(output)
-    output.add_argument("--no-history", action="store_true", help="do not record the run in a history")
-    add_output_arguments(parser)
-
-
-def add_work_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add those options of `harness run` that say what is done to which target, not how it is judged or told."""
-    _add_load(parser)
-    _add_target(parser)
-    add_staging_options(parser)
-    add_parameters(parser, all_parameters())
-
-
-def add_agents_argument(parser: argparse._ActionsContainer) -> None:
-    """Add the size of the fleet, under the name that Locust gives it and under ours."""
-    parser.add_argument(
-        "-u",
-        "--users",
-        "--agents",
-        dest="agents",
-        type=int,
-        default=50,
-        metavar="N",
-        help="number of agents (default: 50)",
-    )
-
-
-def _add_gates(parser: argparse.ArgumentParser) -> None:
-    gates = parser.add_argument_group("gates")
-    gates.add_argument(
-        "--gate",
-        dest="gate_texts",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="a gate such as 'p(95) < 200ms' or 'GET /api/agents: error_ratio < 1%%'; any number. Each takes the "
-        "place of one on the same figure",
-    )
-    gates.add_argument(
-        "--gates",
-        dest="gates_file",
-        type=Path,
-        metavar="FILE",
-        help="gate file (default: gates.toml, else [tool.harness] in pyproject.toml, else the specification's)",
-    )
-    gates.add_argument(
-        "--no-default-gates", action="store_true", help="judge the gates of --gates and --gate and no others"
-    )
-    gates.add_argument(
-        "--stop-when-settled",
-        action="store_true",
-        help="end the run as soon as every gate on its polls is settled, by bounds that hold however often one "
-        "looks",
-    )
-
-
-def _add_load(parser: argparse.ArgumentParser) -> None:
-    load = parser.add_argument_group("load")
-    load.add_argument(
-        "--scenario",
-        default=DEFAULT_SCENARIO,
-        metavar="NAME",
-        help=f"what the agents do; harness scenarios lists them (default: {DEFAULT_SCENARIO})",
-    )
-    load.add_argument(
-        "--dry-run", action="store_true", help="say what would be sent where, and send and start nothing"
-    )
-    add_agents_argument(load)
-    load.add_argument(
-        "--interval", default="10s", metavar="TIME", help="between two polls of an agent (default: 10s)"
-    )
-    load.add_argument(
-        "-t",
-        "--run-time",
-        metavar="TIME",
-        help="length of the load, the warm-up included (default: the scenario's, 70s for agent-polling)",
-    )
-    load.add_argument("--warmup", metavar="TIME", help="first part that is not judged (default: one interval)")
-    load.add_argument(
-        "--phase-model",
-        choices=("uniform", "random", "sync"),
-        default="uniform",
-        help="where in the interval each agent polls: spread evenly, at random, all at once (default: uniform)",
-    )
-    load.add_argument(
-        "--seed",
-        type=int,
-        default=1,
-        metavar="N",
-        help="source of every random choice, rows of the embedded target included (default: 1)",
-    )
-    load.add_argument(
-        "--request-timeout",
-        default="10s",
-        metavar="TIME",
-        help="a poll without an answer for so long has failed (default: 10s)",
-    )
-    load.add_argument(
-        "--processes",
-        type=int,
-        default=1,
-        metavar="N",
-        help="processes that share the agents; one drives 10,000 polls a second (default: 1)",
-    )
-    load.add_argument(
-        "--keep-alive",
-        choices=("server", "off"),
-        default="server",
-        help="keep a connection between polls as the server does, or close it after each (default: server)",
-    )
-
-
-def _add_target(parser: argparse.ArgumentParser) -> None:
-    target = parser.add_argument_group("target")
-    target.add_argument(
-        "-H",
-        "--host",
-        metavar="URL",
-        help="base URL of a running target; without it the bundled master is started on a free port",
-    )
-    target.add_argument(
-        "--database-url",
-        default=os.environ.get(DATABASE_URL_VARIABLE) or None,
-        metavar="URL",
-        help="SQLAlchemy URL: the bundled master's database (default: a temporary SQLite file), or "
-        f"with --host the target's, asked for its query plans only; ${DATABASE_URL_VARIABLE} keeps a password off "
-        "the command line",
-    )
-    target.add_argument(
-        "--deployments",
-        type=int,
-        default=100_000,
-        metavar="N",
-        help="rows to fill the bundled master's database with (default: 100000)",
-    )
-    identity = target.add_mutually_exclusive_group()
-    identity.add_argument(
-        "--agents-file",
-        type=Path,
-        metavar="FILE",
-        help="agent ids, one a line (default: the target is asked)",
-    )
-    identity.add_argument(
-        "--agent-id-prefix", metavar="TEXT", help="make agent ids up: agent- gives agent-0001, agent-0002 ..."
-    )
-    target.add_argument(
-        "--target-design",
-        choices=DESIGNS,
-        default=DESIGNS[0],
-        help="how the bundled master's polled endpoint is built; common hangs when sixty agents come at once "
-        "(default: reference)",
-    )
-    target.add_argument(
-        "--target-delay",
-        default="0s",
-        metavar="TIME",
-        help="artificial delay in the bundled master's polled handler (default: 0s)",
-    )
-    target.add_argument(
-        "--target-error-ratio",
-        default="0%",
-        metavar="RATIO",
-        help="artificial share of 500 answers of the bundled master (default: 0%%)",
-    )
-    target.add_argument(
-        "--target-pool-size",
-        type=int,
-        metavar="N",
-        help="connections that the bundled master's pool may open, none beyond (default: 8, and 4 beyond)",
-    )
-    target.add_argument(
-        "--target-hold",
-        default="0s",
-        metavar="TIME",
-        help="how long each poll keeps its connection in the bundled master after its query (default: 0s)",
-    )
-    target.add_argument(
-        "--target-drop-index",
-        metavar="NAME",
-        help="leave the bundled master without this index; not with --database-url, where it would stay dropped",
-    )
 
 
 def read_run_options(parsed: argparse.Namespace) -> RunOptions:

@@ -37,6 +37,13 @@ def parse_count(text: str, *, name: str = "count") -> float:
     raise UsageError(explain("option", name, fault="not a whole number", got=repr(text), need="0, 1, 2 …"))
 
 
+_METAVARS: Mapping[Callable[..., float], str] = {
+    parse_duration_s: "DURATION",
+    parse_ratio: "RATIO",
+    parse_count: "N",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """
@@ -59,6 +66,11 @@ class Parameter:
     parse: Callable[..., float] | None = parse_duration_s
     choices: tuple[str, ...] = ()
     least: float = 0.0
+
+    @property
+    def metavar(self) -> str:
+        """What stands for the value in a help text."""
+        return f"{{{','.join(self.choices)}}}" if self.parse is None else _METAVARS[self.parse]
 
     def read(self, text: str) -> Value:
         """
@@ -359,10 +371,9 @@ def add_parameters(parser: argparse.ArgumentParser, parameters: Mapping[str, Par
         return
     group = parser.add_argument_group("scenario's own")
     for parameter in parameters.values():
-        words = f"{{{','.join(parameter.choices)}}}" if parameter.choices else "VALUE"
         # The per cent sign is argparse's own.
         told = f"{parameter.help} (default: {parameter.default})".replace("%", "%%")
-        group.add_argument(parameter.flag, dest=parameter.name, metavar=words, help=told)
+        group.add_argument(parameter.flag, dest=parameter.name, metavar=parameter.metavar, help=told)
 
 
 def typed_values(parsed: argparse.Namespace) -> dict[str, str | None]:

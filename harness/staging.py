@@ -33,7 +33,7 @@ def add_staging_options(parser: argparse.ArgumentParser) -> None:
     """Add the options about a target that others use as well."""
     group = parser.add_argument_group(
         "target of others",
-        f"A token is read from ${TOKEN_VARIABLE}, other headers from the variables that --header-env names. "
+        f"A token is read from ${TOKEN_VARIABLE}, other headers from the variables that --header-env names.\n"
         "Certificates are always verified.",
     )
     group.add_argument(

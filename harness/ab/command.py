@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.comparison.command import add_judging_arguments, read_judging
 from harness.errors import ExitCode, UsageError, explain
-from harness.options import add_agents_argument
+from harness.run_arguments import add_agents_argument
 
 EPILOG = """\
 A and B are measured in short rounds, a leg of each, in a random order; only what differs within a round counts. So

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from harness.ab.rounds import Plan, Which
 from harness.errors import UsageError, explain
-from harness.options import RunOptions, add_run_arguments, add_work_arguments, read_run_options
+from harness.options import RunOptions, read_run_options
+from harness.run_arguments import add_run_arguments, add_work_arguments
 
 _SHARED = {
     "agents": "--users",

@@ -2,10 +2,15 @@
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from harness.errors import ExitCode, HarnessError, UsageError, explain
-from harness.options import add_run_arguments, read_run_options
+from harness.options import read_run_options
+from harness.run_arguments import add_search_arguments
 from harness.units import parse_duration_s, parse_ratio
+
+if TYPE_CHECKING:
+    from harness.capacity.job import Found
 
 EPILOG = """\
 The fleet is doubled from --agents until it breaks, then the gap is bisected. Each fleet is a run of its own with a
@@ -44,19 +49,13 @@ def add_capacity_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--max-runs", type=int, default=20, metavar="N", help="runs at most (default: 20)")
     search.add_argument(
         "--step-time",
-        metavar="TIME",
+        metavar="DURATION",
         help="length of each run after its warm-up (default: 1.6 times what the gates need)",
     )
     search.add_argument(
         "--at-least", type=int, metavar="N", help="the fleet that the target has to serve: decides the exit code"
     )
-    add_run_arguments(parser)
-    parser.set_defaults(agents=_FIRST_FLEET)
-    for action in parser._actions:
-        if action.dest == "agents":
-            action.help = f"first fleet (default: {_FIRST_FLEET})"
-        elif action.dest in {"run_time", "dry_run", "stop_when_settled", "scenario"}:
-            action.help = argparse.SUPPRESS
+    add_search_arguments(parser, first_fleet=_FIRST_FLEET)
 
 
 def run_capacity(parsed: argparse.Namespace) -> int:
@@ -96,7 +95,7 @@ def run_capacity(parsed: argparse.Namespace) -> int:
     )
     with Interrupt().installed() as interrupt:
         found = search_capacity(options, interrupt)
-    drawing_fault = _draw(found.capacity, found.folder)
+    drawing_fault = _draw(found)
     # What part of a search found is no figure to compare others with.
     if options.run.history is not None and found.finished:
         record_capacity(found.capacity, options.run.history)
@@ -115,11 +114,11 @@ def run_capacity(parsed: argparse.Namespace) -> int:
     return ExitCode[found.capacity.status.name]
 
 
-def _draw(capacity: object, folder: object) -> HarnessError | None:
+def _draw(found: "Found") -> HarnessError | None:
     from harness.report.charts_capacity import write_capacity_charts
 
     try:
-        write_capacity_charts(capacity, folder)  # type: ignore[arg-type]  # named without importing what is heavy
+        write_capacity_charts(found.capacity, found.folder)
     except HarnessError as fault:
         return fault
     return None

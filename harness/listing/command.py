@@ -99,7 +99,7 @@ def _long(kind: ScenarioKind) -> str:
     lines = [f"{kind.name}: {kind.summary}", f"shows {kind.shows}", f"runs for {kind.run_time} by default"]
     if kind.writes:
         lines.append("writes: needs --allow-writes against a running target")
-    lines += [f"  {p.flag:<18} {p.help} (default: {p.default})" for p in kind.parameters]
+    lines += [f"  {p.flag + ' ' + p.metavar:<30} {p.help} (default: {p.default})" for p in kind.parameters]
     lines.append(f"locust -f locustfiles/{kind.file.name}")
     return "\n".join(lines)
 

@@ -141,7 +141,19 @@ def test_one_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["scenarios", "deployment-wave"])
     shown = capsys.readouterr().out
     assert "writes: needs --allow-writes against a running target" in shown
-    assert "--wave-at" in shown
+    assert "  --wave-at DURATION " in shown
+    assert "  --operators N " in shown
+
+
+def test_help_says_what_kind_of_number_each_takes() -> None:
+    told = {parameter.flag: parameter.metavar for parameter in all_parameters().values()}
+    assert "VALUE" not in told.values()
+    assert ("DURATION", "RATIO", "N", "{exponential,none}") == (
+        told["--ramp-for"],
+        told["--spike-base"],
+        told["--strangers"],
+        told["--back-off"],
+    )
 
 
 @pytest.mark.parametrize(

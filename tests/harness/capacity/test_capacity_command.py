@@ -38,6 +38,15 @@ def test_usage(
     assert [] == list(tmp_path.iterdir())
 
 
+def test_help_offers_nothing_that_a_search_has_no_use_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["capacity", "--help"])
+    shown = capsys.readouterr().out
+    assert "first fleet (default: 100)" in shown
+    for option in ("--run-time", "--dry-run", "--scenario", "--stop-when-settled", "--ramp-for", "--junit"):
+        assert option not in shown.partition("options:")[0], option
+
+
 @pytest.mark.slow
 def test_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """
