@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _MOST_AGENTS = 100_000
 _MOST_ROWS = 100_000_000
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """

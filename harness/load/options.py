@@ -40,6 +40,19 @@ def add_options(parser: argparse.ArgumentParser, scenario: str = DEFAULT_SCENARI
     group = parser.add_argument_group(
         "Agent polling", "A fleet of agents that poll on a schedule of their own. Durations: 600ms, 10s, 1m30s."
     )
+    _add_schedule(group)
+    _add_polls(group)
+    _add_identity(group)
+    _add_outcome(group)
+    parser.add_argument_group("before the run").add_argument(
+        "--dry-run", action="store_true", help="Say what would be sent where, and send nothing."
+    )
+    add_staging_options(parser)
+    add_parameters(parser, {parameter.name: parameter for parameter in scenario_kind(scenario).parameters})
+    parser.set_defaults(spawn_rate=SPAWN_RATE_PER_S, stop_timeout=STOP_TIMEOUT_UNSET_S)
+
+
+def _add_schedule(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--interval",
         dest="poll_interval_s",
@@ -71,6 +84,17 @@ def add_options(parser: argparse.ArgumentParser, scenario: str = DEFAULT_SCENARI
         help="Put each poll off by chance, by up to this share of the interval, such as 0.1. Defaults to 0.",
     )
     group.add_argument(
+        "--warmup",
+        dest="warmup_s",
+        metavar="<duration>",
+        type=_checked(parse_duration_s, "--warmup"),
+        default=0.0,
+        help="First part of the run, left out of the closing summary. Defaults to 0s.",
+    )
+
+
+def _add_polls(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
         "--request-timeout",
         dest="request_timeout_s",
         metavar="<duration>",
@@ -79,19 +103,14 @@ def add_options(parser: argparse.ArgumentParser, scenario: str = DEFAULT_SCENARI
         help="How long one poll may take, from connecting to its last byte. Defaults to 10s.",
     )
     group.add_argument(
-        "--warmup",
-        dest="warmup_s",
-        metavar="<duration>",
-        type=_checked(parse_duration_s, "--warmup"),
-        default=0.0,
-        help="First part of the run, left out of the closing summary. Defaults to 0s.",
+        "--keep-alive",
+        choices=["server", "off"],
+        default="server",
+        help="Keep a connection between polls as long as the server does, or close it after each poll.",
     )
-    group.add_argument(
-        "--samples-dir",
-        metavar="<folder>",
-        type=Path,
-        help="Folder for samples.jsonl and generator.jsonl. Defaults to runs/locust-<time>.",
-    )
+
+
+def _add_identity(group: argparse._ActionsContainer) -> None:
     identity = group.add_mutually_exclusive_group()
     identity.add_argument(
         "--agents-file",
@@ -104,23 +123,20 @@ def add_options(parser: argparse.ArgumentParser, scenario: str = DEFAULT_SCENARI
         metavar="<text>",
         help="Make agent ids up instead of asking the target: agent- gives agent-0001, agent-0002 ...",
     )
+
+
+def _add_outcome(group: argparse._ActionsContainer) -> None:
     group.add_argument(
-        "--keep-alive",
-        choices=["server", "off"],
-        default="server",
-        help="Keep a connection between polls as long as the server does, or close it after each poll.",
+        "--samples-dir",
+        metavar="<folder>",
+        type=Path,
+        help="Folder for samples.jsonl and generator.jsonl. Defaults to runs/locust-<time>.",
     )
     group.add_argument(
         "--no-verdict",
         action="store_true",
         help="Leave the exit code to Locust's own rule, which is 1 for any failed request, and judge nothing.",
     )
-    parser.add_argument_group("before the run").add_argument(
-        "--dry-run", action="store_true", help="Say what would be sent where, and send nothing."
-    )
-    add_staging_options(parser)
-    add_parameters(parser, {parameter.name: parameter for parameter in scenario_kind(scenario).parameters})
-    parser.set_defaults(spawn_rate=SPAWN_RATE_PER_S, stop_timeout=STOP_TIMEOUT_UNSET_S)
 
 
 def read_options(
@@ -145,23 +161,8 @@ def read_options(
         UsageError: no host, or one that is no base URL; a warm-up as long as the run; a fleet beyond the ceiling
             on the rate; a scenario that writes where it may not.
     """
-    if not host:
-        raise UsageError(
-            explain(
-                "option", "--host", fault="missing", remedy="--host with the target's URL, http://127.0.0.1:8000"
-            )
-        )
-    if run_time_s is not None and parsed.warmup_s >= run_time_s:
-        raise UsageError(
-            explain(
-                "option",
-                "--warmup",
-                fault="leaves nothing of the run",
-                got=f"{parsed.warmup_s:g} s",
-                need=f"less than the run time of {run_time_s:g} s",
-            )
-        )
-    host = with_base_path(check_base_url(host, option="--host"), parsed.base_path)
+    host = _base_url(host, parsed.base_path)
+    _check_warmup(parsed.warmup_s, run_time_s)
     most = most_per_s(parsed.max_rate, host)
     check_rate(agents=agents, interval_s=parsed.poll_interval_s, most=most)
     writes = scenario_kind(scenario).writes
@@ -191,6 +192,26 @@ def read_options(
         most_per_s=most,
         abort_ratio=read_abort_ratio(parsed.abort_errors),
     )
+
+
+def _base_url(host: str | None, base_path: str) -> str:
+    if not host:
+        remedy = "--host with the target's URL, http://127.0.0.1:8000"
+        raise UsageError(explain("option", "--host", fault="missing", remedy=remedy))
+    return with_base_path(check_base_url(host, option="--host"), base_path)
+
+
+def _check_warmup(warmup_s: float, run_time_s: float | None) -> None:
+    if run_time_s is not None and warmup_s >= run_time_s:
+        raise UsageError(
+            explain(
+                "option",
+                "--warmup",
+                fault="leaves nothing of the run",
+                got=f"{warmup_s:g} s",
+                need=f"less than the run time of {run_time_s:g} s",
+            )
+        )
 
 
 def _duration(name: str) -> Callable[[str], float]:
