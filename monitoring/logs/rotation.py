@@ -13,6 +13,7 @@ The newest rotated file is ``<name>.1``, the oldest ``<name>.<backups>``, as `lo
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ LOCK_PATIENCE_S: Final = 1.0
 """How long a file that another process has locked is waited for; normally that takes microseconds."""
 
 _LOCK_PAUSE_S: Final = 0.0005
+_PROBE: Final = b"\n" * 4096
+"""More than what is left of a file's last block: on a full disk that much still fits."""
 _CLOCK_LAG_S: Final = 0.1
 _MODE: Final = 0o640
 
@@ -107,6 +110,25 @@ class RotatingFile:
         except OSError as fault:
             return done, fault
         return done, None
+
+    def can_append(self) -> bool:
+        """Tell whether lines could be appended now; what is written for it is taken back under the same lock."""
+        try:
+            fd, locked = self._acquire()
+            try:
+                before = os.fstat(fd)
+                if not locked or not stat.S_ISREG(before.st_mode):  # what a pipe has taken can't be taken back
+                    return False
+                try:
+                    return os.write(fd, _PROBE) == len(_PROBE)
+                finally:
+                    os.ftruncate(fd, before.st_size)
+                    # Rotation by age goes by it.
+                    os.utime(fd, ns=(before.st_atime_ns, before.st_mtime_ns))
+            finally:
+                fcntl.flock(fd, fcntl.LOCK_UN)
+        except OSError:
+            return False  # as the last append has said already
 
     @property
     def compressing(self) -> bool:

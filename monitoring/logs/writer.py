@@ -4,7 +4,7 @@ The way out for log lines: a bounded queue, and one thread that appends them in 
 `RotatingWriter.submit` costs the caller an append to a queue. The thread sleeps until the first line, gathers for
 `FLUSH_S`, appends everything with one write and sleeps again, so an idle service does nothing and a busy one makes
 few system calls. When the file can't be written the lines go to standard error, with one warning, and the file is
-tried again about once a second.
+tried again about once a second, by an idle service too.
 
 A process that is killed outright loses what it gathered in the last `FLUSH_S`. Nothing is lost at a clean end:
 `atexit` and the end of a `multiprocessing` child are taken care of here. A server that ends its workers by a
@@ -268,7 +268,7 @@ class RotatingWriter:
             if not self._pending():
                 self._idle = True
                 if not self._pending():
-                    self._news.acquire()
+                    self._wait_for_news()
                 self._idle = False
             if not self._hurried():
                 self._news.acquire(timeout=FLUSH_S)
@@ -281,6 +281,15 @@ class RotatingWriter:
                 self._say(f"lines were lost: {type(fault).__name__}: {fault}")
             for waiter in waiters:
                 waiter.set()
+
+    def _wait_for_news(self) -> None:
+        """Wait for a line; meanwhile look now and then whether a file in trouble is well again."""
+        if self._fault is None:
+            self._news.acquire()
+        elif not self._news.acquire(timeout=RETRY_S):
+            with self._draining:
+                if self._file.can_append():
+                    self._recover()
 
     def _pending(self) -> bool:
         return bool(self._waiting or self._waiters or self._closed or self._file.compressing)
@@ -344,9 +353,12 @@ class RotatingWriter:
             self._retry_at_s = now_s + RETRY_S
             self._divert(data[written:])
         elif self._fault is not None:
-            self._fault = None
-            self._say(f"is written again; {self.diverted} lines went to standard error")
+            self._recover()
         self._warn_of_rotation()
+
+    def _recover(self) -> None:
+        self._fault = None
+        self._say(f"is written again; {self.diverted} lines went to standard error")
 
     def _warn_of_rotation(self) -> None:
         fault = self._file.rotation_fault

@@ -190,6 +190,28 @@ def test_lines_on_standard_error_show_in_the_answers(
     assert f"log file '{path}': is written again; 3 lines went to standard error" in capfd.readouterr().err
 
 
+@pytest.mark.usefixtures("_impatient")
+def test_an_idle_service_gets_well_by_itself(
+    install: Install, settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody has to send a request for health to pass again; no line is written to find out."""
+    path = settings.log_dir / "master-backend.log"
+    path.mkdir(parents=True)
+    client, handle = install(FastAPI(), None)
+    client.get("/nowhere")
+    assert handle.monitor is not None
+    handle.monitor.hub.empty()
+    handle.monitor._files.flush()
+    assert client.get("/api/health").json()["status"] == "warn"
+    path.rmdir()
+    deadline_s = time.monotonic() + 30
+    while handle.monitor._files.trouble is not None and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert client.get("/api/health").json()["status"] == "pass"
+    assert path.read_bytes() == b""
+    assert f"log file '{path}': is written again; 1 lines went to standard error" in capfd.readouterr().err
+
+
 def test_a_file_that_cannot_be_rotated_shows(install: Install, settings: Settings) -> None:
     """It grows past its limit until it can: health warns and the metrics name the file."""
     client, handle = install(FastAPI(), None, settings.model_copy(update={"log_max_bytes": 10_000}))

@@ -271,6 +271,44 @@ def test_a_full_disk_takes_whole_lines_and_says_how_many(
     assert contents(tmp_path) == {"a.log": b"line 0001\nline 0002\nline 0003\n"}
 
 
+def test_looking_for_room_leaves_the_file_as_it_is(
+    make: Callable[..., RotatingFile], tmp_path: Path, no_room: Callable[[int | None], None]
+) -> None:
+    """A block has to fit, not just the rest of the last one; size and time are as before, and lines go on."""
+    file = make(max_bytes=1000)
+    file.append(b"one\n")
+    os.utime(tmp_path / "a.log", (1_000_000, 2_000_000))
+    no_room(4000)
+    assert not file.can_append()
+    no_room(None)
+    assert file.can_append()
+    assert contents(tmp_path) == {"a.log": b"one\n"}
+    assert (tmp_path / "a.log").stat().st_mtime == 2_000_000
+    assert file.append(b"two\n") == (4, None)
+    assert contents(tmp_path) == {"a.log": b"one\ntwo\n"}
+
+
+def test_looking_for_room_where_there_is_no_file(make: Callable[..., RotatingFile], tmp_path: Path) -> None:
+    (tmp_path / "a.log").mkdir()
+    assert not make().can_append()
+    (tmp_path / "a.log").rmdir()
+    (tmp_path / "a.log").symlink_to("/dev/null")
+    assert not make().can_append(), "nothing can be taken back from there"
+    (tmp_path / "a.log").unlink()
+    assert make().can_append()
+    assert contents(tmp_path) == {"a.log": b""}
+
+
+def test_nobody_looks_for_room_in_a_locked_file(make: Callable[..., RotatingFile], tmp_path: Path) -> None:
+    """Without the lock another writer's lines could be taken back too."""
+    file = make()
+    file.append(b"one\n")
+    with (tmp_path / "a.log").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert not file.can_append()
+    assert file.can_append()
+
+
 def test_a_folder_that_cannot_be_used_is_a_fault_not_an_exception(tmp_path: Path) -> None:
     (tmp_path / "logs").write_bytes(b"a file, not a folder")
     file = RotatingFile(tmp_path / "logs" / "a.log", max_bytes=20, backups=3, max_age_s=None, compress=False)
