@@ -67,7 +67,8 @@ class Capacity:
         fails_at: the smallest fleet that surely failed; None when none did.
         first_limit: the gate that broke there first; None when nothing did.
         resource: what ran out there, for people; None when nothing did.
-        knee_agents: fleet at which the response time begins to climb; None when it does not, or too few tell.
+        knee_agents: fleet at which the response time begins to climb; None when it does not, when too few tell, or
+            when nothing broke.
         wanted: fleet that was asked for; None without.
         interval_s: polling interval of an agent [s].
         gates: the gates, as text.
@@ -77,6 +78,7 @@ class Capacity:
         environment: of the generator, and of an embedded target.
         steps: in the order they were taken.
         warnings: what a person should know, one sentence each.
+        keep_alive: whether connections were kept between polls for as long as the target kept them.
     """
 
     schema_version: int
@@ -97,3 +99,4 @@ class Capacity:
     environment: Environment
     steps: tuple[Step, ...]
     warnings: tuple[str, ...]
+    keep_alive: bool = True

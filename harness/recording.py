@@ -172,10 +172,20 @@ def work_digest(run: Run) -> str:
     target = run.target
     place = str(target.deployments) if target.kind is TargetKind.EMBEDDED else target.url
     database = (target.database or "").partition(" ")[0]
-    changed = [f"{name}={value}" for name, value in _settings_of(target) if value is not None]
-    changed += [] if run.keep_alive else ["keep-alive=off"]
-    words = [run.scenario.digest, target.kind, database, place, *changed]
+    words = [
+        run.scenario.digest,
+        target.kind,
+        database,
+        place,
+        *changed_settings(target, keep_alive=run.keep_alive),
+    ]
     return sha256("|".join(words).encode()).hexdigest()[:12]
+
+
+def changed_settings(target: Target, *, keep_alive: bool) -> tuple[str, ...]:
+    """Return what was set on purpose, and makes other work of the same load; empty for the usual."""
+    changed = tuple(f"{name}={value}" for name, value in _settings_of(target) if value is not None)
+    return changed if keep_alive else (*changed, "keep-alive=off")
 
 
 def injected_text(target: Target) -> str | None:

@@ -195,7 +195,7 @@ def answer(
         fails_at=span.breaks,
         first_limit=first_limit,
         resource=None if edge is None else limiting_resource(edge, cores=environment.cores),
-        knee_agents=knee(steps),
+        knee_agents=knee(steps, breaks=span.breaks),
         wanted=options.wanted,
         interval_s=options.run.interval_s,
         gates=tuple(map(format_gate, gates)),
@@ -209,6 +209,7 @@ def answer(
         environment=environment,
         steps=steps,
         warnings=tuple(_warnings(tries, span)),
+        keep_alive=options.run.keep_alive,
     )
 
 

@@ -93,23 +93,29 @@ def _resources(step: Step, cores: int | None) -> Iterator[str]:
         yield f"the connection pool: {pool:.0%} of it in use"
 
 
-def knee(steps: Sequence[Step]) -> int | None:
+def knee(steps: Sequence[Step], *, breaks: int | None) -> int | None:
     """
     Return the fleet from which on the response time climbs.
 
     It is the point farthest below the chord from the first to the last fleet, p95 over agents, both logarithmic.
 
     Args:
-        steps: in any order.
+        steps: in any order; those that the generator was late in say nothing of the target.
+        breaks: the smallest fleet that surely broke; None where none did.
 
     Returns:
-        Its size; None with fewer than four fleets, or where the curve is as good as straight.
+        Its size; None with fewer than four fleets, where the curve is as good as straight, or where nothing broke:
+        relative to its own height any noise has a knee.
 
     Source: V. Satopää et al., Finding a "Kneedle" in a Haystack (2011), section III, without its smoothing.
     """
-    finite = {step.agents: step.p95_s for step in steps if step.p95_s is not None and math.isfinite(step.p95_s)}
-    points = [(math.log(agents), math.log(p95_s)) for agents, p95_s in sorted(finite.items()) if p95_s > 0]
-    if len(points) < 4:
+    p95s_s = {step.agents: step.p95_s for step in steps if step.status is not Status.INVALID}
+    points = [
+        (math.log(agents), math.log(p95_s))
+        for agents, p95_s in sorted(p95s_s.items())
+        if p95_s is not None and 0 < p95_s < math.inf
+    ]
+    if breaks is None or len(points) < 4:
         return None
     (left, low), (right, high) = points[0], points[-1]
     if high - low <= 0 or right <= left:

@@ -12,7 +12,7 @@ from harness.history.records import new_id
 from harness.history.store import open_history
 from harness.history_model import HISTORY_SCHEMA_VERSION, HistoryRecord, Metric
 from harness.model import PENDING_ROUTE, Direction, Interval
-from harness.recording import environment_of, target_text
+from harness.recording import changed_settings, environment_of, injected_text, target_text
 
 METRIC = "capacity"
 
@@ -74,12 +74,14 @@ def record_of_capacity(capacity: Capacity) -> HistoryRecord | None:
             ),
         ),
         notes=capacity.warnings,
+        injected=injected_text(capacity.target),
         extra={"harness": harness.__version__, "search": capacity.id},
     )
 
 
 def _digest(capacity: Capacity) -> str:
-    """Return what is equal for searches of the same kind: the interval, the gates, the kind of target."""
+    """Return what is equal for searches of the same kind: interval, gates, the target and its settings."""
     target = capacity.target
     described = [capacity.interval_s, sorted(capacity.gates), target.kind, target.database, target.deployments]
+    described += changed_settings(target, keep_alive=capacity.keep_alive)
     return sha256(json.dumps(described).encode()).hexdigest()[:12]

@@ -46,12 +46,18 @@ def print_capacity(capacity: Capacity, console: Console) -> None:
     rate = format_count(round((capacity.agents or 0) / capacity.interval_s))
     if capacity.agents is not None:
         writer.line("rate", f"{rate} polls a second at an interval of {format_duration(capacity.interval_s)}")
-    if capacity.knee_agents is not None:
-        writer.line("knee", f"the response time begins to climb at {format_count(capacity.knee_agents)} agents")
+    writer.line("knee", _knee(capacity))
     for warning in capacity.warnings:
         writer.line("warning", warning)
     writer.line("ended", f"{capacity.stopped}.")
     writer.verdict(capacity.status, f"{headline(capacity)}.")
+
+
+def _knee(capacity: Capacity) -> str:
+    if capacity.knee_agents is not None:
+        return f"the response time begins to climb at {format_count(capacity.knee_agents)} agents"
+    largest = max(step.agents for step in capacity.steps)
+    return f"none seen up to {format_count(largest)} agents"
 
 
 def _cells(step: Step) -> tuple[str, ...]:

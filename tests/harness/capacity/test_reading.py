@@ -54,12 +54,22 @@ def test_resource(told: dict[str, object], expected: str) -> None:
 
 def test_knee() -> None:
     """It is where the curve leaves the ground, not where it ends."""
-    assert 800 == knee(RAMP)
-    assert knee(RAMP[:3]) is None
-    assert knee([step(agents, p95_s=agents / 1e5) for agents in (100, 200, 400, 800)]) is None
-    assert knee([step(agents) for agents in (100, 200, 400, 800)]) is None
-    assert knee([step(agents, p95_s=math.inf) for agents in (100, 200, 400, 800)]) is None
-    assert knee([]) is None
+    assert 800 == knee(RAMP, breaks=1600)
+    assert knee(RAMP[:3], breaks=1600) is None
+    fleets = (100, 200, 400, 800)
+    assert knee([step(agents, p95_s=agents / 1e5) for agents in fleets], breaks=800) is None
+    assert knee([step(agents) for agents in fleets], breaks=800) is None
+    assert knee([step(agents, p95_s=math.inf) for agents in fleets], breaks=800) is None
+    assert knee([], breaks=None) is None
+
+
+def test_noise_has_no_knee() -> None:
+    """Nor have the times of a fleet that the generator was late for."""
+    noise = [step(100), step(200), step(400, p95_s=0.007), step(800, p95_s=0.009)]
+    assert 400 == knee(noise, breaks=800), "relative to its own height it would have one"
+    assert knee(noise, breaks=None) is None
+    late = step(1600, Status.INVALID, p95_s=2.0)
+    assert knee([step(100), step(200), step(400), late], breaks=1700) is None
 
 
 def test_step_of_a_result() -> None:
@@ -111,7 +121,9 @@ def test_table() -> None:
     assert "FAIL p95" in text
     assert "80 polls a second at an interval of 10.0 s" in text
     assert "A thing to know." in text
+    assert "the response time begins to climb at 400 agents" in text
     assert "…" not in text
+    assert "none seen up to 1,600 agents" in shown(knee_agents=None)
 
 
 def test_record() -> None:
@@ -128,7 +140,20 @@ def test_record() -> None:
         metric.limit,
     )
     assert record_of_capacity(capacity(agents=None)) is None
-    assert record.scenario_digest != record_of_capacity(capacity(interval_s=1.0)).scenario_digest  # type: ignore[union-attr]
+    assert record.injected is None
+    target = capacity().target
+    others = [
+        record_of_capacity(other)
+        for other in (
+            capacity(interval_s=1.0),
+            capacity(keep_alive=False),
+            capacity(target=replace(target, design="common")),
+        )
+    ]
+    assert 4 == len({record.scenario_digest, *(other.scenario_digest for other in others if other is not None)})
+    slowed = record_of_capacity(capacity(target=replace(target, delay_s=0.1)))
+    assert slowed is not None
+    assert (record.scenario_digest, "delayed by 0.1 s") == (slowed.scenario_digest, slowed.injected)
 
 
 @pytest.mark.parametrize(
