@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.columns import Bools, Floats
-from harness.judge.quantiles import quantile
+from harness.judge.quantiles import quantiles
 
 BULK_QUANTILES = (0.50, 0.75, 0.90)
 """Where the bulk of a distribution is looked at."""
@@ -111,11 +111,10 @@ def bulk_levels(values: Floats) -> tuple[Level, ...]:
     if len(values) == 0:
         return ()
     told = np.round(values, _RESOLUTION_DIGITS)
-    low, high = quantile(told, EDGE_QUANTILE), quantile(told, 1 - EDGE_QUANTILE)
+    low, high, *bulk = quantiles(told, (EDGE_QUANTILE, 1 - EDGE_QUANTILE, *BULK_QUANTILES))
     return tuple(
         Level(quantile=q, value=value, time=integrated_time(told >= value), low=low, high=high)
-        for q in BULK_QUANTILES
-        for value in (quantile(told, q),)
+        for q, value in zip(BULK_QUANTILES, bulk, strict=True)
     )
 
 

@@ -109,6 +109,36 @@ def test_a_builder_makes_the_same_columns_as_one_at_a_time(given):
     assert 0 == len(builder.columns())
 
 
+def test_what_was_looked_at_stays_as_it_was_when_more_comes_in():
+    """In order of their starts, so that no column has to be put into another order, which would copy it."""
+    rows = [replace(SAMPLE, agent=f"node-{i}", start_s=i + 1.1, end_s=i + 2.0) for i in range(3)]
+    builder = ColumnsBuilder()
+    looks = []
+    for row in rows:
+        builder.add([row])
+        looks.append(builder.columns(forget=False))
+    for n, look in enumerate(looks, 1):
+        same(columns_of(rows[:n]), replace(look, agents=look.agents[:n]))
+
+
+def test_one_odd_sample_between_two_alike_is_seen():
+    """Of a chunk whose values are all the same only one is stored: the ends alone don't tell that."""
+    odd = replace(
+        SAMPLE,
+        status=None,
+        error="timeout",
+        new_connection=None,
+        extra=True,
+        connect_s=0.5,
+        server=ServerTiming(handler_s=0.5, database_s=0.25, pool_wait_s=None),
+    )
+    rows = [replace(sample, start_s=start_s) for start_s, sample in enumerate((SAMPLE, odd, SAMPLE), 1)]
+    for order in (rows, [rows[1], rows[0], replace(rows[1], start_s=3.0)]):
+        builder = ColumnsBuilder()
+        builder.add([replace(row, end_s=9.0) for row in order])
+        same(columns_of([replace(row, end_s=9.0) for row in order]), builder.columns())
+
+
 def test_missed_polls_keep_to_the_poll_sent_in_their_stead_when_others_are_left_out(tmp_path):
     """The first line has impossible times; an impossible instant is left out by itself."""
     lines = (

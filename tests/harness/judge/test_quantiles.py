@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge.intervals import shows_beyond, shows_within
-from harness.judge.quantiles import quantile, quantile_interval, quantiles_of
+from harness.judge.quantiles import quantile, quantile_interval, quantiles, quantiles_of
 from harness.model import Interval, Quantiles
 
 
@@ -36,6 +36,12 @@ def test_a_quantile_agrees_with_numpy(values, q):
     array = np.array(values)
     if abs(q * len(values) - round(q * len(values))) > 1e-6:
         assert quantile(array, q) == np.quantile(array, q, method="inverted_cdf")
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.lists(st.floats(0.001, 1.0), min_size=1, max_size=5))
+def test_several_quantiles_at_once_are_each_what_it_is_alone(values, qs):
+    array = np.array(values)
+    assert tuple(quantile(array, q) for q in qs) == quantiles(array, qs)
 
 
 @pytest.mark.parametrize("q", [0.0, -0.1, 1.1])
