@@ -235,7 +235,7 @@ class Monitor:
                     self.flush()
                     for pool in self.pools:
                         pool.find_leaks()
-                    self.store().roll_up()
+                    self.roll_up()
             except Exception as error:  # noqa: BLE001  # the thread has to live as long as the service
                 self.hub.fault(error)
 
@@ -257,6 +257,19 @@ class Monitor:
             else:
                 if not self._in_memory_for_want:
                     self.store_trouble = None
+
+    def roll_up(self) -> None:
+        """Have the store make old figures coarser, when it is time."""
+        store = self.store()
+        try:
+            store.roll_up()
+        except sqlite3.OperationalError:
+            # Full or busy: tried again in ten seconds. No figure waits for it; those that do, `flush` tells of.
+            return
+        except sqlite3.DatabaseError as error:
+            with self._flush_lock:
+                if self._store is store:  # else another thread has dealt with it
+                    self._note_trouble(error)
 
     def _living_store(self) -> Store:
         """Return the store; begin anew when somebody has taken its file away."""

@@ -540,16 +540,39 @@ def test_a_full_disk_is_survived(tmp_path: Path, clock: FakeClock, caplog: pytes
         raise sqlite3.OperationalError("database or disk is full")
 
     store.append = full  # type: ignore[method-assign]
+    store.roll_up = full  # type: ignore[method-assign]
     monitor.hub.recorder.request(observation(time_s=clock.now_s), [], [])
     with caplog.at_level(logging.WARNING):
         monitor.flush()
+        monitor.roll_up()
         monitor.flush()
     assert caplog.text.count("can't be written") == 1
     assert monitor.store_trouble is not None
+    assert monitor.state().faults == 0, "a full disk is no fault of ours"
     store.append = real  # type: ignore[method-assign]
     with monitor.reading():
         assert count(store.read_run()) == 1
     assert monitor.store_trouble is None
+    monitor.remove()
+
+
+def test_damage_found_while_figures_are_made_coarser(
+    tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is dealt with as damage found at any other time: moved aside, said, begun anew."""
+    monitor = Monitor(Settings(log_dir=tmp_path), [], clock=clock)
+    store = monitor.store()
+
+    def damaged(*args: object, **kwargs: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    store.roll_up = damaged  # type: ignore[method-assign]
+    with caplog.at_level(logging.WARNING):
+        monitor.roll_up()
+    assert "can't be read (database disk image is malformed); moved to" in caplog.text
+    assert monitor.store() is not store
+    assert monitor.state().faults == 0
+    assert len(list(tmp_path.glob("*.unreadable-*"))) == 1
     monitor.remove()
 
 
