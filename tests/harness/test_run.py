@@ -78,8 +78,9 @@ def assert_healthy(done: subprocess.CompletedProcess[str], out: Path) -> RunDire
     assert RunState.FINISHED == read_run(directory).state
     assert 200 == result.summary.intended == result.summary.sent + result.summary.missed
     assert result.server is not None
-    # The target answers for whole seconds: up to one more at either end, at 40 polls a second.
-    assert 0 <= result.server.requests - result.summary.sent <= 80
+    # The target answers for whole seconds: up to one more at either end, at 40 polls a second; and what a busy
+    # machine sent at the very end arrived after it.
+    assert -10 <= result.server.requests - result.summary.sent <= 80
     return directory
 
 

@@ -254,8 +254,8 @@ def test_a_leg_that_was_called_off_is_no_interrupt(capsys, tmp_path, monkeypatch
 
 @pytest.mark.slow
 def test_a_real_job_sees_a_delay(capsys, tmp_path):
-    """Two embedded targets on loopback, one of them 40 ms slower."""
-    words = ["ab", "--a", "", "--b", "target-delay=40ms", "-u", "5", "--interval", "200ms", "--round-time", "3s"]
+    """Two embedded targets on loopback, one of them 300 ms slower, which no busy machine can hide."""
+    words = ["ab", "--a", "", "--b", "target-delay=300ms", "-u", "5", "--interval", "400ms", "--round-time", "3s"]
     words += ["--warmup", "1s", "--deployments", "100", "--rounds", "4", "--max-rounds", "4", "--json"]
     code = main([*words, "--metric", "response_time", "--out", str(tmp_path / "runs")])
     told = json.loads(capsys.readouterr().out)
