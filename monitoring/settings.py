@@ -7,7 +7,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from monitoring.errors import UsageError, explain
@@ -19,6 +27,8 @@ _NEAR = 0.85
 """Likeness from which one name may be meant for another: a letter or two in the wrong place."""
 _ENDPOINT = re.compile(r"(?P<method>[A-Z]+) (?P<route>/\S*)")
 _RESERVED_NAMES = frozenset({"prometheus"})
+_RESERVED_SERVICES = frozenset({"database-queries"})
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 def _duration(value: Any) -> Any:
@@ -32,6 +42,17 @@ def _duration(value: Any) -> Any:
 
 def _listed(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
+def _covered(value: Any) -> Any:
+    # Before it is looked at, so that no error text shows it.
+    return SecretStr(value) if isinstance(value, str) else value
+
+
+def _sendable(token: SecretStr | None) -> SecretStr | None:
+    if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError("not a token of ASCII letters, digits and signs")
+    return token
 
 
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)]
@@ -66,7 +87,7 @@ class Settings(BaseSettings):
         description="Name of an endpoint under `metrics/` -> the method and route template it is about.",
     )
     openapi: bool = Field(default=True, description="Whether the endpoints stand in the OpenAPI document.")
-    token: SecretStr | None = Field(
+    token: Annotated[SecretStr | None, AfterValidator(_sendable), BeforeValidator(_covered)] = Field(
         default=None,
         description="Bearer token for every endpoint but the bare liveness answer; None leaves them open.",
     )
@@ -127,6 +148,13 @@ class Settings(BaseSettings):
         default=2.0, le=60, description="Longest that the health endpoint waits for a ping."
     )
     health_cache_s: Seconds = Field(default=1.0, description="Age up to which a ping's result is reused.")
+
+    @field_validator("service")
+    @classmethod
+    def _check_service(cls, service: str) -> str:
+        if service in _RESERVED_SERVICES:
+            raise ValueError("the name of the log of all statements")
+        return service
 
     @field_validator("endpoints")
     @classmethod
@@ -204,6 +232,16 @@ class Settings(BaseSettings):
                         variable,
                         meant[0],
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _warn_of_an_empty_token(self) -> Self:
+        """Warn of a variable that is there and says nothing: who set it does not expect open endpoints."""
+        variable = f"{self.model_config['env_prefix']}TOKEN"
+        if self.token is None and any(
+            name.upper() == variable and not value for name, value in os.environ.items()
+        ):
+            logger.warning("monitoring: %s is empty, so everybody may read the endpoints", variable)
         return self
 
     def endpoint(self, name: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from monitoring import Settings, instrument, uninstrument
 from monitoring.errors import UsageError
@@ -54,6 +55,13 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"endpoints": {"prometheus": "GET /x"}}, "name 'prometheus': need small letters, digits and dashes"),
         ({"endpoints": {"x": "/x"}}, "endpoint 'x': got '/x', need a form such as 'GET /api/items/{id}'"),
         ({"log_format": "xml"}, "setting 'log_format': Input should be 'json' or 'text', got 'xml'"),
+        (
+            {"service": "database-queries"},
+            "setting 'service': the name of the log of all statements, got 'database-queries'",
+        ),
+        ({"token": ""}, "setting 'token': not a token of ASCII letters, digits and signs, got ***"),
+        ({"token": "from-a-file\n"}, "setting 'token': not a token of ASCII letters, digits and signs, got ***"),
+        ({"token": "größer"}, "setting 'token': not a token of ASCII letters, digits and signs, got ***"),
         ({"unknown": 1}, "setting 'unknown': Extra inputs are not permitted"),
     ],
 )
@@ -164,6 +172,23 @@ def test_a_token_is_not_shown_in_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(UsageError) as caught:
         Settings.load(token=["secret-word"])
     assert "secret-word" not in str(caught.value)
+
+
+def test_a_token_is_not_shown_by_pydantic_either() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(token="secret word")
+    assert "secret word" not in str(caught.value)
+
+
+def test_an_empty_token_is_warned_of(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """`MONITORING_TOKEN=$UNSET` leaves the endpoints open, as no variable does, but not in silence."""
+    monkeypatch.setenv("MONITORING_TOKEN", "")
+    assert Settings.load().token is None
+    assert caplog.messages == ["monitoring: MONITORING_TOKEN is empty, so everybody may read the endpoints"]
+    caplog.clear()
+    monkeypatch.setenv("MONITORING_TOKEN", "open-sesame")
+    Settings.load()
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(
