@@ -33,6 +33,7 @@ class Drive:
         target_death: how the target's process ended meanwhile; None when it lived.
         called_off: why the load ended itself to spare the target; None when it did not.
         stop: why the gates ended it; None when they did not.
+        clock_step_s: by how much this machine's wall clock was set meanwhile, forward being positive [s].
     """
 
     ended_s: float
@@ -40,6 +41,7 @@ class Drive:
     target_death: str | None
     called_off: str | None = None
     stop: EarlyStop | None = None
+    clock_step_s: float = 0.0
 
 
 class Watch(Protocol):
@@ -86,6 +88,7 @@ def drive(
     try:
         tail = SampleTail(directory.samples, None if watch is None else watch.take)
         clock_origin_s = _wait_for_origin(load, tail, interrupt)
+        wall_ahead_s = time.time() - time.monotonic()
         ended = _watch(
             load,
             tail,
@@ -97,6 +100,7 @@ def drive(
             look=look,
             watch=watch,
         )
+        ended = replace(ended, clock_step_s=time.time() - time.monotonic() - wall_ahead_s)
     finally:
         # On SIGTERM Locust writes what it has; polls still in flight are given up.
         code = load.stop(grace_s=_STOP_GRACE_S)

@@ -11,10 +11,13 @@ from harness.credentials import NO_ACCESS, Access
 from harness.errors import HarnessError
 from harness.http import get_json
 from harness.model import ServerFigures
+from harness.units import format_duration
 from monitoring.histogram import Histogram
 from monitoring.schemas import Distribution, EndpointAnswer, MetricsAnswer
 
 _TIMEOUT_S = 10.0
+_TOLERATED_STEP_S = 2.0
+"""As far a clock may have been slewed by its time service without anybody having to know [s]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,53 @@ class ServerReading:
     figures: ServerFigures | None
     raw: dict[str, Any] | None
     note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockWindow:
+    """
+    A part of a run as wall clocks show it.
+
+    Args:
+        since: its start, UTC, by our clock as it is now.
+        until: its end.
+        notes: what a reader of the target's figures should know, a sentence each.
+    """
+
+    since: datetime
+    until: datetime
+    notes: tuple[str, ...] = ()
+
+
+def window_by_clock(
+    origin: datetime, *, from_s: float, until_s: float, step_s: float, shared: bool
+) -> ClockWindow:
+    """
+    Find a part of a run on wall clocks, one of which may have been set while it went on.
+
+    A target on another machine has kept its own clock: the window is counted by ours as it is now, whose distance
+    from the target's can still be asked for. One on this machine was set as well, nobody knows when, and has
+    recorded some of the run under each time: the window is widened to hold both.
+
+    Args:
+        origin: what our clock showed at the run's origin.
+        from_s: start of the part [s since the origin].
+        until_s: its end.
+        step_s: by how much our clock was set since, forward being positive [s].
+        shared: whether the target goes by our clock.
+    """
+    since, until = origin + timedelta(seconds=from_s), origin + timedelta(seconds=until_s)
+    if abs(step_s) <= _TOLERATED_STEP_S:
+        return ClockWindow(since=since, until=until)
+    step = timedelta(seconds=step_s)
+    told = f"The clock of this machine was set {format_duration(abs(step_s))} {'ahead' if step_s > 0 else 'back'}"
+    if not shared:
+        note = f"{told} during the run: the target's own figures were asked for by the target's clock."
+        return ClockWindow(since=since + step, until=until + step, notes=(note,))
+    note = (
+        f"{told} during the run, and the target's with it: its own figures may hold more than the measured polls."
+    )
+    return ClockWindow(since=min(since, since + step), until=max(until, until + step), notes=(note,))
 
 
 def read_server_figures(

@@ -15,20 +15,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import harness
 from harness.backend.queries import pending_statement
 from harness.backend.seed import progress_bar, seed
 from harness.comparison.against import with_baseline
 from harness.conclude import conclude, draw, write_gates
-from harness.credentials import TOKEN_VARIABLE, Access
+from harness.credentials import TOKEN_VARIABLE, Access, is_loopback
 from harness.database import describe_database
 from harness.drive import Drive, drive
 from harness.environment import describe_commit, describe_environment
 from harness.errors import HarnessError
-from harness.figures import ServerReading, read_server_figures
+from harness.figures import ServerReading, read_server_figures, window_by_clock
 from harness.gatefiles import GateSet, choose_gates
 from harness.indexes.audit import audit_pending_query
 from harness.interrupt import Interrupt
@@ -142,7 +143,7 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
             state = RunState.INTERRUPTED if cut_short else RunState.FINISHED
             run = replace(run, state=state, ended_s=driven.ended_s, back_s=scene.back_s, stop=driven.stop)
             write_atomically(directory.run, encode(run))
-            reading = _ask(run, directory, database_url, driven.target_death, options.access)
+            reading = _ask(run, directory, database_url, driven, options.access)
             reading = replace(reading, notes=(*scene.notes(), *_called_off(driven), *reading.notes))
             write_atomically(directory.evidence, encode(reading))
             # The target is stopped before the report is drawn: drawing takes a core for seconds.
@@ -297,37 +298,37 @@ def _called_off(driven: Drive) -> tuple[str, ...]:
     return (f"The run was called off after {driven.ended_s:.0f} s{said[2] or ': ' + driven.called_off}.",)
 
 
-def _ask(
-    run: Run, directory: RunDirectory, database_url: str | None, target_death: str | None, access: Access
-) -> Reading:
-    served = _ask_server(run, directory, access)
+def _ask(run: Run, directory: RunDirectory, database_url: str | None, driven: Drive, access: Access) -> Reading:
+    served, window_notes = _ask_server(run, directory, access, driven.clock_step_s)
     indexes, notes = _ask_database(database_url)
     return Reading(
         schema_version=SCHEMA_VERSION,
         server=served.figures,
         indexes=indexes,
-        target_death=target_death,
-        notes=(*([served.note] if served.note else []), *notes),
+        target_death=driven.target_death,
+        notes=(*window_notes, *([served.note] if served.note else []), *notes),
     )
 
 
-def _ask_server(run: Run, directory: RunDirectory, access: Access) -> ServerReading:
+def _ask_server(
+    run: Run, directory: RunDirectory, access: Access, clock_step_s: float
+) -> tuple[ServerReading, tuple[str, ...]]:
     header = read_header(directory.samples)
-    origin = datetime.fromisoformat(header.origin_utc)
     end_s = run.scenario.run_time_s if run.ended_s is None else min(run.ended_s, run.scenario.run_time_s)
     if end_s <= run.judged_from_s:
-        return ServerReading(
-            figures=None, raw=None, note="The run ended within its warm-up: nothing was measured."
-        )
-    reading = read_server_figures(
-        run.target.url,
-        since=origin + timedelta(seconds=run.judged_from_s),
-        until=origin + timedelta(seconds=end_s),
-        access=access,
+        note = "The run ended within its warm-up: nothing was measured."
+        return ServerReading(figures=None, raw=None, note=note), ()
+    window = window_by_clock(
+        datetime.fromisoformat(header.origin_utc),
+        from_s=run.judged_from_s,
+        until_s=end_s,
+        step_s=clock_step_s,
+        shared=is_loopback(urlsplit(run.target.url).hostname or ""),
     )
+    reading = read_server_figures(run.target.url, since=window.since, until=window.until, access=access)
     if reading.raw is not None:
         write_atomically(directory.server, json.dumps(reading.raw, indent=1).encode())
-    return reading
+    return reading, window.notes
 
 
 def _ask_database(url: str | None) -> tuple[tuple[IndexEvidence, ...], tuple[str, ...]]:

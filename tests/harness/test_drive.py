@@ -24,7 +24,7 @@ time.sleep(1.2)
 
 
 class SteppedTime:
-    """The time module, whose wall clock is set after it was read once."""
+    """The time module, whose wall clock is set after it was read twice: at the origin, and as the load begins."""
 
     def __init__(self, step_s: float) -> None:
         self._step_s = step_s
@@ -33,7 +33,7 @@ class SteppedTime:
 
     def time(self) -> float:
         self._asked += 1
-        return time.time() + (self._step_s if self._asked > 1 else 0.0)
+        return time.time() + (self._step_s if self._asked > 2 else 0.0)
 
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0])
@@ -54,6 +54,7 @@ def test_a_wall_clock_that_is_set_neither_ends_a_run_nor_shortens_it(
         look=seen_s.append,
     )
     assert (driven.ended_s, driven.called_off, driven.interrupted) == (1.0, None, False)
+    assert driven.clock_step_s == pytest.approx(step_s, abs=1.0)
     assert all(0.0 <= elapsed_s < 60.0 for elapsed_s in seen_s)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from harness.figures import parse_server_figures, read_server_figures
+from harness.figures import ClockWindow, parse_server_figures, read_server_figures, window_by_clock
 from harness.model import ServerFigures
 from monitoring.histogram import Histogram
 from tests.harness.servers import http_server
@@ -141,3 +141,48 @@ def test_a_target_that_is_gone_is_a_note() -> None:
     with http_server(monitored) as url:
         pass
     assert read(url).note.startswith("the target's own figures could not be read: target '")
+
+
+ORIGIN = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+
+
+def at(second: float) -> datetime:
+    return ORIGIN + timedelta(seconds=second)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("step_s", [0.0, 1.5, -2.0])
+def test_a_clock_that_nobody_set_is_believed(step_s: float, *, shared: bool) -> None:
+    """Nor is one that its time service pushed a little."""
+    window = window_by_clock(ORIGIN, from_s=10.0, until_s=70.0, step_s=step_s, shared=shared)
+    assert window == ClockWindow(since=at(10), until=at(70))
+
+
+@pytest.mark.parametrize(("step_s", "told"), [(3600.0, "1h00m ahead"), (-3600.0, "1h00m back")])
+def test_a_target_elsewhere_is_asked_for_what_was_measured_whatever_our_clock_did(
+    step_s: float, told: str
+) -> None:
+    """The instants are those of our clock as it is now, from which the target's is told."""
+    window = window_by_clock(ORIGIN, from_s=10.0, until_s=70.0, step_s=step_s, shared=False)
+    assert (window.since, window.until) == (at(10 + step_s), at(70 + step_s))
+    (note,) = window.notes
+    assert note == (
+        f"The clock of this machine was set {told} during the run: "
+        "the target's own figures were asked for by the target's clock."
+    )
+
+
+@pytest.mark.parametrize(
+    ("step_s", "since_s", "until_s", "told"),
+    [(20.0, 10.0, 90.0, "20.0 s ahead"), (-20.0, -10.0, 70.0, "20.0 s back")],
+)
+def test_a_target_on_this_machine_is_asked_for_both_times(
+    step_s: float, since_s: float, until_s: float, told: str
+) -> None:
+    window = window_by_clock(ORIGIN, from_s=10.0, until_s=70.0, step_s=step_s, shared=True)
+    assert (window.since, window.until) == (at(since_s), at(until_s))
+    (note,) = window.notes
+    assert note == (
+        f"The clock of this machine was set {told} during the run, and the target's with it: "
+        "its own figures may hold more than the measured polls."
+    )
