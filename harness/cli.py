@@ -28,7 +28,7 @@ exit codes:
   5 invalid       the load generator itself was late, the target is not to blame
 
 examples:
-  harness run                                   the bundled master, 50 agents, a minute, a verdict
+  harness run                                   the reference master, 50 agents, a minute, a verdict
   harness run --host https://staging.example    the same against a target that runs already
   harness run --target-delay 600ms              see a gate fail
   harness report runs/20261123T083000Z-3f9a     draw a stored run's report again
@@ -208,8 +208,8 @@ _COMMANDS = (
     _Command(
         name="run",
         help="start a target, poll it with a fleet of agents, judge, report",
-        description="Start the bundled deployment master (or attach to a running one), let agents poll it, judge\n"
-        "the targets and write a report. The verdict goes to stdout, progress to stderr.",
+        description="Start the reference deployment master (or attach to a running one), let agents poll it,\n"
+        "judge the targets and write a report. The verdict goes to stdout, progress to stderr.",
         epilog="harness.run_arguments:RUN_EPILOG",
         add_arguments="harness.run_arguments:add_run_arguments",
         run="harness.cli:_run",
@@ -265,7 +265,7 @@ _COMMANDS = (
     _Command(
         name="selftest",
         help="see the gates trip for known faults, and hold without any",
-        description="Put known faults into the bundled master, and show that exactly the right gates trip.",
+        description="Put known faults into the reference master, and show that exactly the right gates trip.",
         epilog="harness.selftest.command:EPILOG",
         add_arguments="harness.selftest.command:add_selftest_arguments",
         run="harness.selftest.command:run_selftest",
@@ -296,8 +296,8 @@ _COMMANDS = (
     ),
     _Command(
         name="serve",
-        help="run the bundled deployment master by hand",
-        description="Run the bundled deployment master until Ctrl-C.",
+        help="run the reference deployment master by hand",
+        description="Run the reference deployment master until Ctrl-C.",
         epilog="harness.cli:SERVE_EPILOG",
         add_arguments="harness.backend.server:add_serve_arguments",
         run="harness.backend.server:run_server",

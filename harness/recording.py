@@ -164,7 +164,7 @@ def work_digest(run: Run) -> str:
     Return what is equal for runs of the same work on the same target.
 
     The scenario's digest knows the fleet only. A run on another kind of database, against another host, or on a
-    bundled master with other rows, another pool or another design is no repetition, nor is one that opens a
+    reference master with other rows, another pool or another design is no repetition, nor is one that opens a
     connection for each poll. A run with an injected fault
     is one, of a worse target: it may be compared with the others, and they never with it
     (`HistoryRecord.injected`).

@@ -186,13 +186,14 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         "-H",
         "--host",
         metavar="URL",
-        help="base URL of a running target; without it the bundled master is started on a free port",
+        help="base URL of a running target; without it the reference master is started on a free port, as the "
+        "embedded target",
     )
     target.add_argument(
         "--database-url",
         default=os.environ.get(DATABASE_URL_VARIABLE) or None,
         metavar="URL",
-        help="SQLAlchemy URL: the bundled master's database (default: a temporary SQLite file), or "
+        help="SQLAlchemy URL: the reference master's database (default: a temporary SQLite file), or "
         f"with --host the target's, asked for its query plans only; ${DATABASE_URL_VARIABLE} keeps a password off "
         "the command line",
     )
@@ -201,7 +202,7 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=100_000,
         metavar="N",
-        help="rows to fill the bundled master's database with (default: 100000)",
+        help="rows to fill the reference master's database with (default: 100000)",
     )
     identity = target.add_mutually_exclusive_group()
     identity.add_argument(
@@ -217,35 +218,35 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         "--target-design",
         choices=DESIGNS,
         default=DESIGNS[0],
-        help="how the bundled master's polled endpoint is built; common hangs when sixty agents come at once "
+        help="how the reference master's polled endpoint is built; common hangs when sixty agents come at once "
         "(default: reference)",
     )
     target.add_argument(
         "--target-delay",
         default="0s",
         metavar="DURATION",
-        help="artificial delay in the bundled master's polled handler (default: 0s)",
+        help="artificial delay in the reference master's polled handler (default: 0s)",
     )
     target.add_argument(
         "--target-error-ratio",
         default="0%",
         metavar="RATIO",
-        help="artificial share of 500 answers of the bundled master (default: 0%%)",
+        help="artificial share of 500 answers of the reference master (default: 0%%)",
     )
     target.add_argument(
         "--target-pool-size",
         type=int,
         metavar="N",
-        help="connections that the bundled master's pool may open, none beyond (default: 8, and 4 beyond)",
+        help="connections that the reference master's pool may open, none beyond (default: 8, and 4 beyond)",
     )
     target.add_argument(
         "--target-hold",
         default="0s",
         metavar="DURATION",
-        help="how long each poll keeps its connection in the bundled master after its query (default: 0s)",
+        help="how long each poll keeps its connection in the reference master after its query (default: 0s)",
     )
     target.add_argument(
         "--target-drop-index",
         metavar="NAME",
-        help="leave the bundled master without this index; not with --database-url, where it would stay dropped",
+        help="leave the reference master without this index; not with --database-url, where it would stay dropped",
     )

@@ -198,7 +198,7 @@ def check_writes(*, scenario: str, writes: bool, host: str | None, allowed: bool
                 "scenario",
                 scenario,
                 fault=f"orders deployments and reports progress, which changes the data at {host}",
-                remedy="--allow-writes if that may be, or no --host: the bundled master is free for it",
+                remedy="--allow-writes if that may be, or no --host: the reference master is free for it",
             )
         )
 

@@ -35,7 +35,7 @@ def add_ab_arguments(parser: argparse.ArgumentParser) -> None:
     sides = parser.add_argument_group("what to compare (one pair of these)")
     sides.add_argument("--host-a", metavar="URL", help="a running target")
     sides.add_argument("--host-b", metavar="URL", help="another one")
-    sides.add_argument("--rev-a", metavar="REV", help="a git revision of the bundled master")
+    sides.add_argument("--rev-a", metavar="REV", help="a git revision of the reference master")
     sides.add_argument("--rev-b", metavar="REV", help="another one")
     sides.add_argument("--a", metavar="SETTINGS", help="options of harness run for A, as name=value")
     sides.add_argument("--b", metavar="SETTINGS", help="the same for B")

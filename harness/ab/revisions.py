@@ -1,4 +1,4 @@
-"""Two git revisions of the bundled master, each from a worktree of its own, running side by side."""
+"""Two git revisions of the reference master, each from a worktree of its own, running side by side."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ def resolve(revision: str, repository: Path) -> str:
 @contextmanager
 def revision_target(commit: str, repository: Path, fill: Fill) -> Iterator[str]:
     """
-    Run the bundled master as it was at a commit, filled by its own code, and yield its base URL.
+    Run the reference master as it was at a commit, filled by its own code, and yield its base URL.
 
     The dependencies are those of this environment: what a revision needs besides can't be had here.
 

@@ -81,7 +81,7 @@ def show_dry_run(options: "RunOptions", *, as_json: bool) -> int:
             title: tuple(line.replace("127.0.0.1:1", "127.0.0.1:PORT") for line in lines)
             for title, lines in sections.items()
         }
-        sections["target"] = (f"the bundled master, started on a free port: {_EMBEDDED}",)
+        sections["target"] = (f"the reference master, started on a free port: {_EMBEDDED}",)
     if as_json:
         print(json.dumps({"sent": False, **sections}, indent=1, ensure_ascii=False))
     else:

@@ -140,8 +140,8 @@ def target(ticks: Sequence[TargetTick], cores: Floats, away_s: tuple[float, floa
         used = f"used {mean} cores on average and {most} at most,"
     gone = f" It was away from {away_s[0]:.1f} s to {away_s[1]:.1f} s." if away_s else ""
     return (
-        f"The bundled master {used} {format_number(min(memory))} to {format_number(max(memory))} MB of memory, at"
-        f" most {counted(max(tick.connections for tick in ticks), 'connection')} and"
+        f"The reference master {used} {format_number(min(memory))} to {format_number(max(memory))} MB of memory,"
+        f" at most {counted(max(tick.connections for tick in ticks), 'connection')} and"
         f" {counted(max(tick.open_files for tick in ticks), 'open file')}.{gone}"
     )
 

@@ -1,1 +1,1 @@
-"""The gates test themselves: known faults are put into the bundled master, and exactly the right gates trip."""
+"""The gates test themselves: known faults are put into the reference master, and exactly the right gates trip."""

@@ -38,7 +38,7 @@ def test_it_is_there_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["run", "--dry-run", "--json", "--scenario", "deployment-wave"])
     told = json.loads(capsys.readouterr().out)
     assert told["sent"] is False
-    assert ["the bundled master, started on a free port: http://127.0.0.1:PORT"] == told["target"]
+    assert ["the reference master, started on a free port: http://127.0.0.1:PORT"] == told["target"]
     assert 2 == len(told["writes"])
 
 

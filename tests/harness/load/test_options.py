@@ -127,7 +127,7 @@ def test_a_wrong_value_is_named(arguments: list[str], text: str) -> None:
             (
                 "scenario 'deployment-wave': orders deployments and reports progress, which changes the data at "
                 "http://127.0.0.1:1; "
-                "try --allow-writes if that may be, or no --host: the bundled master is free for it"
+                "try --allow-writes if that may be, or no --host: the reference master is free for it"
             ),
         ),
     ],

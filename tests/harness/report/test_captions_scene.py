@@ -95,11 +95,11 @@ def test_target() -> None:
     ticks, cores = (tick, young), np.array([math.nan, 0.25])
     told = captions.target(ticks, cores, (20.0, 30.0))
     assert (
-        "The bundled master used 0.250 cores on average and 0.250 at most, 90.0 to 90.0 MB of memory, at most"
+        "The reference master used 0.250 cores on average and 0.250 at most, 90.0 to 90.0 MB of memory, at most"
         " 50 connections and 77 open files. It was away from 20.0 s to 30.0 s."
     ) == told
     once = captions.target((tick,), np.array([math.nan]), None)
-    assert once.startswith("The bundled master used 90.0 to 90.0 MB")
+    assert once.startswith("The reference master used 90.0 to 90.0 MB")
 
 
 def test_drift() -> None:
