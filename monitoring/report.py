@@ -29,6 +29,7 @@ from monitoring.reports.fold_service import figures_of_answer
 from monitoring.reports.fold_store import figures_of_slot, point_of_slot
 from monitoring.reports.records import Figures, Point, Report, Source, SourceName, Window
 from monitoring.reports.stored import StoredFigures
+from monitoring.settings import STORE_SUFFIX
 from monitoring.version import version
 
 _TOP = 10
@@ -201,7 +202,9 @@ class _Looked:
         wanted = self.now is None
         logs = _analyse(request_log, query_log, self.window, _ALL if wanted else _TOP, on_progress)
         self._add_log("request log", request_log, logs.request_coverage)
-        self._add_log("query log", query_log, logs.query_coverage)
+        self._add_log(
+            "query log", query_log, logs.query_coverage, shared_with=_sharers(folder, self.places.service)
+        )
         if not _seen(logs.request_coverage) and not _seen(logs.query_coverage):
             return None
         if wanted:
@@ -219,7 +222,7 @@ class _Looked:
         covered = Window(since=max(held.since, window.since), until=min(held.until, window.until))
         return figures_of_logs(logs, covered)
 
-    def _add_log(self, name: str, path: Path, coverage: Coverage) -> None:
+    def _add_log(self, name: str, path: Path, coverage: Coverage, *, shared_with: Sequence[str] = ()) -> None:
         if not _seen(coverage):
             self.sources.append(
                 Source(name=name, location=str(path), held=None, held_ratio=0.0, note="no such file")
@@ -230,6 +233,8 @@ class _Looked:
             notes.append(f"{coverage.bad_lines:,} lines are torn, corrupt or another tool's")
         if coverage.text_lines:
             notes.append(f"{coverage.text_lines:,} lines are in the text form, which is not read back")
+        if shared_with:
+            notes.append(f"holds the statements of {', '.join(shared_with)} too")
         self._add_source(name, str(path), _held(coverage), "; ".join(notes))
 
     def _add_source(self, name: str, location: str, held: Window | None, note: str) -> None:
@@ -326,11 +331,17 @@ def _shortened(logs: LogAnalysis) -> LogAnalysis:
     )
 
 
+def _sharers(folder: Path, service: str) -> list[str]:
+    """Name the other services that write into this folder."""
+    names = {path.name.removesuffix(STORE_SUFFIX) for path in folder.glob(f"*{STORE_SUFFIX}")}
+    return sorted(names - {service})
+
+
 def _others(folder: Path | None, service: str) -> str:
     """Name what of other services lies there: it is often the right one under another name."""
     if folder is None:
         return ""
-    own = {QUERY_LOG, f"{service}.log", f"{service}.metrics.sqlite"}
-    found = {path.name for pattern in ("*.log", "*.metrics.sqlite") for path in folder.glob(pattern)}
+    own = {QUERY_LOG, f"{service}.log", f"{service}{STORE_SUFFIX}"}
+    found = {path.name for pattern in ("*.log", f"*{STORE_SUFFIX}") for path in folder.glob(pattern)}
     names = sorted(found - own)
     return f", only {', '.join(names[:5])}" if names else ""

@@ -23,6 +23,9 @@ from monitoring.units import parse_duration_s
 
 logger = logging.getLogger("monitoring")
 
+STORE_SUFFIX = ".metrics.sqlite"
+"""What follows a service's name in that of its store."""
+
 _NEAR = 0.85
 """Likeness from which one name may be meant for another: a letter or two in the wrong place."""
 _ENDPOINT = re.compile(r"(?P<method>[A-Z]+) (?P<route>/\S*)")
@@ -214,7 +217,7 @@ class Settings(BaseSettings):
     @property
     def store_path(self) -> Path:
         """File of the store: one for each service, so that two services can share a folder."""
-        return self.folder / f"{self.service}.metrics.sqlite"
+        return self.folder / f"{self.service}{STORE_SUFFIX}"
 
     @model_validator(mode="after")
     def _warn_of_near_misses(self) -> Self:

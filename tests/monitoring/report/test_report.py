@@ -281,6 +281,18 @@ def test_no_folder(tmp_path: Path) -> None:
     )
 
 
+def test_a_query_log_that_two_services_share(hour: Past) -> None:
+    """Its statements can't be told apart, so its line says whose they are too."""
+    assert [""] == [one.note for one in reported(hour.folder, 0, 3600).sources if one.name == "query log"]
+    (hour.folder / "billing.metrics.sqlite").touch()
+    notes = {one.name: one.note for one in reported(hour.folder, 0, 3600).sources}
+    assert {
+        "store": "",
+        "request log": "",
+        "query log": "holds the statements of billing too",
+    } == notes
+
+
 def test_a_folder_of_another_service(past: Make) -> None:
     other = past(service="billing")  # type: ignore[arg-type]
     other.poll(1)
