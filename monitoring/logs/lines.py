@@ -176,37 +176,43 @@ def format_query(observation: QueryObservation, *, form: "Form | None" = None) -
         observation: the statement.
         form: `as_json` (the default) or `as_text`.
     """
-    return (form or as_json)(_query_line(observation))
+    [line] = _query_lines([observation])
+    return (form or as_json)(line)
 
 
 def format_queries(observations: Sequence[QueryObservation], *, form: "Form") -> bytes:
     """Return several statements as lines, each as `format_query` would and with its newline."""
-    return _formatted([_query_line(one) for one in observations], form)
+    return _formatted(_query_lines(observations), form)
 
 
-def _query_line(observation: QueryObservation) -> QueryLine:
-    if observation.error is not None:
-        level = "ERROR"
-    elif observation.slow:
-        level = "WARNING"
-    else:
-        level = "INFO"
-    statement, parameters = observation.statement, observation.parameters
-    return QueryLine(
-        instant(observation.time_s + observation.duration_s),
-        level,
-        QUERY_LOGGER,
-        observation.engine,
-        statement if len(statement) <= MAX_CHARACTERS else _short(statement),
-        _ms(observation.duration_s),
-        observation.rows,
-        observation.many,
-        observation.slow,
-        observation.request_id,
-        observation.route,
-        None if parameters is None else _short(parameters),
-        observation.error,
-    )
+def _query_lines(observations: Sequence[QueryObservation]) -> list[QueryLine]:
+    lines = []
+    first, prefix = 0, ""
+    for one in observations:
+        statement, parameters, error, duration_s = one.statement, one.parameters, one.error, one.duration_s
+        slow = one.slow
+        # As for requests.
+        micros = int((one.time_s + duration_s) * 1e6)
+        if not first <= micros < first + 1_000_000:
+            prefix = instant(one.time_s + duration_s)[:_TO_SECOND]
+            first = micros // 1_000_000 * 1_000_000
+        line = QueryLine(
+            f"{prefix}{str(micros - first + 1_000_000)[1:]}Z",
+            "ERROR" if error is not None else "WARNING" if slow else "INFO",
+            QUERY_LOGGER,
+            one.engine,
+            statement if len(statement) <= MAX_CHARACTERS else _short(statement),
+            int(duration_s * 1e6 + 0.5) / 1000,
+            one.rows,
+            one.many,
+            slow,
+            one.request_id,
+            one.route,
+            None if parameters is None else _short(parameters),
+            error,
+        )
+        lines.append(line)
+    return lines
 
 
 def _formatted(lines: "Sequence[Line]", form: "Form") -> bytes:
