@@ -8,8 +8,11 @@ works a moment later would be charged to somebody else's block.
 
 Bare is measured twice: the application called directly, which is the least a request can cost, and driven by
 uvicorn's own protocol over a transport that goes nowhere (httptools and uvloop where they can be imported), which
-is what a request costs a server but for its system calls. There uvicorn's access log stands beside ours. The
-server: uvicorn in a process of its own, answering the same number of requests over keep-alive connections.
+is what a request costs a server but for its system calls. There uvicorn's access log stands beside ours.
+
+The server: uvicorn in a process of its own, bare, with its access log and with ours, all three alive through the
+whole run. They take turns in changing order at answering the same number of requests over keep-alive connections.
+A pause after each turn lets the threads finish, and the whole process's CPU clock tells what the turn cost.
 
     python -m benchmarks.monitoring.overhead [--rounds 40] [--block 1000] [--server] [--store]
     python -m benchmarks.plots    # pictures of what was stored
@@ -17,6 +20,7 @@ server: uvicorn in a process of its own, answering the same number of requests o
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import importlib
 import importlib.util
@@ -29,7 +33,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -273,7 +277,7 @@ async def driven_by_uvicorn(*, rounds: int, block: int) -> Measured:
 
 
 async def take_turns(measured: Measured, handles: dict[str, Handle], *, rounds: int, block: int) -> None:
-    """Measure block by block in changing order, and print each contender beside the bare one."""
+    """Measure block by block in changing order, and print what was found."""
     drives = measured.drives
     for name, drive in drives.items():
         await cpu_us(drive, block, handles.get(name))
@@ -284,6 +288,12 @@ async def take_turns(measured: Measured, handles: dict[str, Handle], *, rounds: 
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             figures[name].append(await cpu_us(drives[name], block, handles.get(name)))
+    tell(measured)
+
+
+def tell(measured: Measured) -> None:
+    """Print each contender beside the bare one."""
+    figures = measured.figures
     for name, values in figures.items():
         ratios = measured.ratios(name)
         low, high = quartiles(ratios)
@@ -303,16 +313,22 @@ def quartiles(values: list[float]) -> tuple[float, float]:
 
 
 SERVER = """
-import os, sys
+import sys
 from pathlib import Path
 import uvicorn
+from sqlalchemy import create_engine
 from benchmarks.monitoring.overhead import application
 from monitoring import Settings, instrument
-app = application(None, threaded=False)
-if sys.argv[2] == "ours":
-    instrument(app, None, Settings(log_dir=Path(sys.argv[3])))
-uvicorn.run(app, port=int(sys.argv[1]), log_level="info", access_log=sys.argv[2] == "access")
+port, kind, folder, query = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4] == "query"
+engine = create_engine(f"sqlite:///{folder / 'x.db'}") if query else None
+app = application(engine, threaded=query)
+if kind == "ours":
+    instrument(app, engine, Settings(log_dir=folder / "logs"))
+uvicorn.run(app, port=port, log_level="info", access_log=kind == "access")
 """
+SETTLE_S = 0.6
+"""Longer than a line needs from a request's end to its file: a quarter of a second, and a fifth of one."""
+_READY_S = 60.0
 
 
 def free_port() -> int:
@@ -338,45 +354,58 @@ async def load(port: int, requests: int, connections: int = 8) -> None:
 
 
 def cpu_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the CPU time of a process, all of its threads that are or were [s]."""
+    return time.clock_gettime((~pid << 3) | 2)  # the clock's number, as clock_getcpuclockid(3) makes it on Linux
 
 
-def server_cpu_us(kind: str, folder: Path, requests: int) -> float:
+@contextlib.contextmanager
+def serving(kind: str, folder: Path, *, query: bool) -> Iterator[tuple[int, int]]:
+    """Have a server run; gives its process id and port once it answers."""
     port = free_port()
     with (folder / f"{kind}.out").open("w") as out:
-        server = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(port), kind, str(folder / "logs")], stdout=out, stderr=out
-        )
+        arguments = [str(port), kind, str(folder), "query" if query else "none"]
+        server = subprocess.Popen([sys.executable, "-c", SERVER, *arguments], stdout=out, stderr=out)
         try:
-            for _ in range(600):
+            until_s = time.monotonic() + _READY_S
+            while True:
                 try:
-                    asyncio.run(load(port, 800))
+                    asyncio.run(load(port, 8))
                     break
                 except OSError:
+                    if server.poll() is not None or time.monotonic() > until_s:
+                        raise RuntimeError(f"server: {(folder / f'{kind}.out').read_text()}") from None
                     time.sleep(0.1)
-            before = cpu_of(server.pid)
-            asyncio.run(load(port, requests))
-            return (cpu_of(server.pid) - before) / requests * 1e6
+            yield server.pid, port
         finally:
             server.terminate()
             server.wait(10)
 
 
-def in_a_server(*, rounds: int, requests: int) -> Measured:
-    print(f"\n== uvicorn in its own process, {requests} requests a round, {rounds} rounds")
-    folder = Path(tempfile.mkdtemp(prefix="overhead-"))
-    kinds = ("bare", "access", "ours")
-    figures: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for number in range(rounds):
-        for kind in kinds[number % 3 :] + kinds[: number % 3]:
-            figures[kind].append(server_cpu_us(kind, folder, requests))
-    shutil.rmtree(folder)
-    names = {"bare": BARE, "access": "uvicorn's access log", "ours": "ours, everything on"}
-    measured = Measured(ours={names["ours"]}, figures={names[kind]: figures[kind] for kind in kinds})
-    for name, values in measured.figures.items():
-        ratio = statistics.median(measured.ratios(name))
-        print(f"   {name:46s} {statistics.median(values):7.1f} µs a request  {ratio:5.2f}×")
+def turn_us(pid: int, port: int, requests: int) -> float:
+    """Return what a turn costs a server [µs a request]."""
+    before_s = cpu_of(pid)
+    asyncio.run(load(port, requests))
+    time.sleep(SETTLE_S)
+    return (cpu_of(pid) - before_s) / requests * 1e6
+
+
+def in_a_server(*, rounds: int, requests: int, query: bool) -> Measured:
+    """Compare servers in processes of their own."""
+    what = "sync route, one query on SQLite" if query else "async route, no query"
+    print(f"\n== uvicorn in its own process: {what}, {requests} requests a turn, {rounds} turns each")
+    kinds = {"bare": BARE, "access": "uvicorn's access log", "ours": "ours, everything on"}
+    measured = Measured(ours={kinds["ours"]}, figures={name: [] for name in kinds.values()})
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="overhead-")))
+        servers = {name: stack.enter_context(serving(kind, folder, query=query)) for kind, name in kinds.items()}
+        for pid, port in servers.values():
+            turn_us(pid, port, requests // 2)
+        names = list(servers)
+        for number in range(rounds):
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                measured.figures[name].append(turn_us(*servers[name], requests))
+    tell(measured)
     return measured
 
 
@@ -385,10 +414,11 @@ COMPARISONS = {
     "monitoring_overhead_query": "a request with one SQLite query, called directly, sync route",
     "monitoring_overhead_uvicorn": "a request through uvicorn's protocol, async route",
     "monitoring_overhead_server": "a request to a uvicorn process, async route",
+    "monitoring_overhead_server_query": "a request with one SQLite query to a uvicorn process, sync route",
 }
 
-
 _SERVER = "monitoring_overhead_server"
+_SERVER_QUERY = "monitoring_overhead_server_query"
 
 
 def keep(name: str, measured: Measured, *, rounds: int, arguments: str) -> None:
@@ -413,8 +443,9 @@ def keep(name: str, measured: Measured, *, rounds: int, arguments: str) -> None:
 
 def run(comparison: str, *, rounds: int, block: int) -> Measured:
     """Make one of the comparisons."""
-    if comparison == _SERVER:
-        return in_a_server(rounds=max(3, rounds // 6), requests=8000)
+    if comparison in {_SERVER, _SERVER_QUERY}:
+        query = comparison == _SERVER_QUERY
+        return in_a_server(rounds=max(3, rounds // 5), requests=1500 if query else 3000, query=query)
     if comparison == "monitoring_overhead_uvicorn":
         loops: Any = asyncio
         if importlib.util.find_spec("uvloop"):
@@ -430,12 +461,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40, help="turns of each contender [≥ 2]")
     parser.add_argument("--block", type=int, default=1000, help="requests a turn")
     parser.add_argument("--only", choices=list(COMPARISONS), help="make this comparison alone")
-    parser.add_argument("--server", action="store_true", help="also measure a real server")
+    parser.add_argument("--server", action="store_true", help="also measure real servers")
     parser.add_argument("--store", action="store_true", help="keep the results in benchmarks/results")
     asked = parser.parse_args()
     print(", ".join(f"{name} {value}" for name, value in environment().items()), f"load {os.getloadavg()[0]:.1f}")
     for name in COMPARISONS:
-        if name == asked.only or (asked.only is None and (name != _SERVER or asked.server)):
+        if name == asked.only or (asked.only is None and (name not in {_SERVER, _SERVER_QUERY} or asked.server)):
             measured = run(name, rounds=asked.rounds, block=asked.block)
             if asked.store:
                 chosen = f"--rounds {asked.rounds} --block {asked.block}"
