@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from harness.history_model import Acceptance, HistoryRecord
 
 EPILOG = """\
-A run is a run's folder, or the id of a record in the history. Without --baseline the baseline is taken from
-the history: the last 30 runs, of the same work on the same kind of machine, since the last change.
+A run is a run's folder, or a record of the history: its id, the beginning of it, or 'latest'. Without --baseline
+the baseline is taken from the history: the last 30 runs, of the same work on the same kind of machine, since the
+last change.
 
 PASS: surely not worse by more than --limit. FAIL: surely worse. INCONCLUSIVE: neither can be told. How small a
 change could have been seen is always said. Of the baseline three runs are needed, ten are good.

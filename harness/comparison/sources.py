@@ -7,8 +7,8 @@ from pathlib import Path
 from harness.columns import columns_of
 from harness.conclude import Conclusion
 from harness.errors import HarnessError, explain
-from harness.history.records import instant_s
-from harness.history.store import History, read_records
+from harness.history.records import NoSuchRecordError, instant_s
+from harness.history.store import History, find_record, read_records
 from harness.history_model import Acceptance, HistoryRecord
 from harness.recording import record_of
 from harness.rundir import PARTIAL_SUFFIX, RunDirectory, read_result
@@ -46,7 +46,7 @@ class Past:
 
 def read_named(names: Sequence[str], history: History) -> Named:
     """
-    Read runs by name: a run's folder, or the id of a record in the history.
+    Read runs by name: a run's folder, or a record of the history by its id, the beginning of it, or ``latest``.
 
     Args:
         names: as given.
@@ -108,8 +108,8 @@ def _of_history(name: str, history: History) -> HistoryRecord:
     looks_like_path = "/" in name or name.startswith(".")
     try:
         if not looks_like_path:
-            return history.get(name)
-    except HarnessError as fault:
+            return find_record(history, name)
+    except NoSuchRecordError as fault:
         raise HarnessError(
             explain("run", name, fault=f"neither a run's folder nor a record of the history {history.where}")
         ) from fault

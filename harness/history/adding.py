@@ -101,9 +101,7 @@ def add_paths(
                         _add(history, _overridden(item, told), account, contents, dry_run=dry_run)
                     else:
                         _add_mark(history, item, account, dry_run=dry_run)
-            except NotThisFormatError as fault:
-                account.fault = str(fault)
-            except HarnessError as fault:
+            except (NotThisFormatError, HarnessError) as fault:
                 account.fault = str(fault)
             except OSError as fault:
                 account.fault = f"can't be read: {fault.strerror or fault}"

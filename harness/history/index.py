@@ -131,8 +131,9 @@ def entries(
         # Read-only, or held by another process for too long: it is no more than a short cut.
         pass
     except (sqlite3.DatabaseError, msgspec.DecodeError):
-        # Broken: the next reader makes a new one.
-        forget(folder)
+        # Broken: the next reader makes a new one, where it may.
+        with contextlib.suppress(OSError):
+            forget(folder)
     for path in left:
         done += 1
         if done % _TOLD_EVERY == 0:

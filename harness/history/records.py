@@ -34,6 +34,10 @@ class UnreadableRecordError(Exception):
     """Stored bytes that are no record. The text says why, without saying where."""
 
 
+class NoSuchRecordError(HarnessError):
+    """A history can be read, and holds no record of this id."""
+
+
 def encode_record(record: HistoryRecord | Acceptance | Note) -> bytes:
     """
     Return the stored form: JSON in UTF-8, a key a line. Equal records give equal bytes.
@@ -141,9 +145,9 @@ def new_id(instant: datetime, material: bytes | None = None) -> str:
     return f"{instant.astimezone(UTC).strftime(_STAMP)}-{suffix}"
 
 
-def no_such_record(record_id: str, where: str) -> HarnessError:
+def no_such_record(record_id: str, where: str) -> NoSuchRecordError:
     """Return the error for an id that a history does not hold."""
-    return HarnessError(
+    return NoSuchRecordError(
         explain("record", record_id, fault=f"not in the history {where}", remedy="harness history list")
     )
 

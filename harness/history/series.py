@@ -35,7 +35,6 @@ class SeriesFilter:
         metrics: the same.
         scenarios: the same, for the scenario's name.
         since_s: only runs from this instant on [s since the Unix epoch].
-        until_s: only runs before this instant [s since the Unix epoch].
         branch: only runs of this branch; None for all.
     """
 
@@ -44,7 +43,6 @@ class SeriesFilter:
     metrics: tuple[str, ...] = _ANY
     scenarios: tuple[str, ...] = _ANY
     since_s: float | None = None
-    until_s: float | None = None
     branch: str | None = None
 
 
@@ -57,14 +55,11 @@ class SeriesReading:
         series: by label.
         left_out: records that could not be read: name → why.
         no_points: what is no series, because none of its runs has a usable value: name → why in the latest.
-        latest_s: when the newest run that was read began, the future left out [s since the Unix epoch]; None
-            without a run.
     """
 
     series: tuple[Series, ...]
     left_out: Mapping[str, str]
     no_points: Mapping[str, str]
-    latest_s: float | None
 
 
 def read_series(
@@ -86,20 +81,9 @@ def read_series(
     """
     now_s = time.time() if now_s is None else now_s
     left_out: dict[str, str] = {}
-    latest_s: float | None = None
-
-    def scanned() -> Iterator[tuple[HistoryRecord, Figures]]:
-        nonlocal latest_s
-        for record, figures in history.scan_figures(left_out):
-            at_s = instant_s(record.at_utc)
-            if at_s <= now_s + FUTURE_TOLERANCE_S:
-                latest_s = at_s if latest_s is None else max(latest_s, at_s)
-            yield record, figures
-
-    series, no_points = _gather(
-        scanned(), _Gathering(wanted or SeriesFilter(), renames or {}, now_s), order, controls
-    )
-    return SeriesReading(series=series, left_out=left_out, no_points=no_points, latest_s=latest_s)
+    gathering = _Gathering(wanted or SeriesFilter(), renames or {}, now_s)
+    series, no_points = _gather(history.scan_figures(left_out), gathering, order, controls)
+    return SeriesReading(series=series, left_out=left_out, no_points=no_points)
 
 
 def series_of(
@@ -284,7 +268,6 @@ class _Gathering:
             (wanted.environment is None or record.environment_key == wanted.environment)
             and (wanted.branch is None or record.branch == wanted.branch)
             and (wanted.since_s is None or at_s >= wanted.since_s)
-            and (wanted.until_s is None or at_s < wanted.until_s)
             and (wanted.scenarios == _ANY or matches(record.scenario or "", wanted.scenarios))
         )
 

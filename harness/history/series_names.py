@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness.errors import UsageError, explain
-from harness.history_model import HistoryRecord, SeriesKey
+from harness.history_model import HistoryRecord, Series, SeriesKey
 
 Renames = Mapping[str, str]
 """Old name → new one, of subjects or metrics. Each may hold one ``*``, which stands for the same text in both."""
@@ -87,6 +87,12 @@ def full_name(key: SeriesKey) -> str:
 def short_name(key: SeriesKey) -> str:
     """Return subject, metric and quantile: enough where each was measured in one way on one kind of machine."""
     return " ".join(part for part in (key.subject, key.metric, quantile_text(key.quantile)) if part)
+
+
+def is_called(series: Series, pattern: str) -> bool:
+    """Tell whether a pattern names a series: by its label, or by the names that stay when others are shown."""
+    names = (series.label, short_name(series.key), full_name(series.key))
+    return any(matches(name, (pattern,)) for name in names)
 
 
 def labels(keys: Iterable[SeriesKey]) -> dict[SeriesKey, str]:

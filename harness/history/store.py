@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.errors import HarnessError, UsageError, explain
+from harness.errors import UsageError, explain
 from harness.history.folder import FolderHistory
 from harness.history.index import Figures
 from harness.history.progress import Progress, silent
-from harness.history.records import instant_s, no_such_record
+from harness.history.records import NoSuchRecordError, instant_s, no_such_record
 from harness.history_model import Acceptance, HistoryRecord, Note
 
 _FEW = 100
@@ -188,7 +188,7 @@ def find_record(history: History, name: str) -> HistoryRecord:
         return history.get(newest[0].id)
     try:
         return history.get(name)
-    except HarnessError:
+    except NoSuchRecordError:
         found = sorted(record.id for record in history.scan_heads({}) if record.id.startswith(name))
     if len(found) == 1:
         return history.get(found[0])

@@ -7,7 +7,7 @@ from harness.history.changepoints import cut, is_worse, search, settle, spread_t
 from harness.history.controls import tell_causes
 from harness.history.fdr import selection_level
 from harness.history.progress import Progress, silent
-from harness.history.series_names import full_name, matches, short_name
+from harness.history.series_names import is_called
 from harness.history_model import (
     Acceptance,
     Cause,
@@ -174,22 +174,16 @@ class _Accepted:
         return {
             at[one.record]: one.reason
             for one in self._acceptances
-            if one.record in at and at[one.record] > 0 and _matches(one.series, series)
+            if one.record in at and at[one.record] > 0 and is_called(series, one.series)
         }
 
     def unmatched(self, series: Sequence[Series]) -> dict[str, str]:
         """Return the acceptances that hold for no series shown: name → why."""
         lines = {}
         for one in self._acceptances:
-            matching = [each for each in series if _matches(one.series, each)]
+            matching = [each for each in series if is_called(each, one.series)]
             if not matching:
                 lines[f"acceptance {one.id}"] = f"no series is called '{one.series}'"
             elif not any(point.record == one.record for each in matching for point in each.points):
                 lines[f"acceptance {one.id}"] = f"no run '{one.record}' in the series '{one.series}'"
         return lines
-
-
-def _matches(pattern: str, series: Series) -> bool:
-    """Tell whether a pattern names a series: by its label, or by the names that stay when others are shown."""
-    names = (series.label, short_name(series.key), full_name(series.key))
-    return any(matches(name, (pattern,)) for name in names)

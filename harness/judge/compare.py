@@ -70,8 +70,7 @@ def compare(
 
     Args:
         baseline: its value in each earlier run, the newest last; the last `MOST_BASELINE` of them count. None,
-        NaN and
-            infinite ones are left out, and the reason says so.
+            NaN and infinite ones are left out, and the reason says so.
         contenders: its value in each new run. An infinite one is a failure of more polls than the quantile leaves.
         figure: what it is.
         limit_ratio: largest change for the worse that is allowed, ≥ 0: 0.1 for ten per cent.

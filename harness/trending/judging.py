@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from harness.history.progress import Progress, silent
 from harness.history.series import SeriesFilter, SeriesReading, read_series
-from harness.history.series_names import Renames, full_name, matches, short_name
+from harness.history.series_names import Renames, is_called, matches
 from harness.history.store import History
 from harness.history.trend import judge_trend
 from harness.history_model import Series, Trend
@@ -64,8 +64,7 @@ def accepted_series(history: History, pattern: str, record: str, *, now_s: float
     return tuple(
         series.label
         for series in reading.series
-        if any(matches(name, (pattern,)) for name in (series.label, short_name(series.key), full_name(series.key)))
-        and any(point.record == record for point in series.points)
+        if is_called(series, pattern) and any(point.record == record for point in series.points)
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from harness.history.records import encode_record, new_id, utc_text
 from harness.history_model import HISTORY_SCHEMA_VERSION, Acceptance, Distribution, HistoryRecord, Metric, Note
 from harness.model import Direction
-from monitoring.histogram import MAX_S, MIN_S, Histogram
+from monitoring.histogram import MAX_S, MIN_S, Histogram, nearest_rank
 
 CONTENT_KEY = "content"
 """Key in `HistoryRecord.extra`: a hash of what the record was made from, by which a second import is known."""
@@ -233,7 +233,7 @@ def raw_quantiles(subject: str, metric: str, values: Sequence[float], unit: str,
             subject=subject,
             metric=metric,
             quantile=q,
-            value=ordered[min(n, max(1, math.ceil(q * n - 1e-9))) - 1],
+            value=ordered[nearest_rank(q, n) - 1],
             unit=unit,
             n=n,
         )

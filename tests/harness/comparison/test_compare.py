@@ -159,6 +159,22 @@ def test_a_contender_that_is_not_there_is_named(capsys, history, tmp_path):
     assert "INCONCLUSIVE  Nothing could be compared." in shown
 
 
+@pytest.mark.parametrize("short", ["latest", record(100).id[:-2]])
+def test_a_contender_goes_by_its_short_name(capsys, history, short):
+    name = baseline_and(history, record(100))
+    code, shown = run(capsys, history, "--contender", short, "--json")
+    assert (0, [name]) == (code, json.loads(shown)["contenders"])
+
+
+def test_a_history_that_can_t_be_read_is_not_one_without_the_run(capsys, tmp_path):
+    (tmp_path / "history.db").write_text("no database, and long enough to be seen as none")
+    words = ["--history", f"sqlite:///{tmp_path}/history.db", "--contender", "20260101"]
+    assert 4 == main(["compare", *words])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "can't be used: file is not a database" in shown
+    assert "neither" not in shown
+
+
 def test_a_contender_that_did_not_end_is_not_judged(capsys, history):
     name = baseline_and(history, record(100, complete=False))
     code, shown = run(capsys, history, "--contender", name)

@@ -168,7 +168,6 @@ def test_filters_choose() -> None:
     assert [mine] == labels_of(scenarios=("agent-*",))
     assert [] == labels_of(metrics=("error_ratio",))
     assert [others] == labels_of(branch="topic")
-    assert [mine] == labels_of(until_s=NOW_S - 21.62 * 86400)
     assert [others] == labels_of(since_s=NOW_S - 21.62 * 86400)
 
 
@@ -208,14 +207,6 @@ def test_units_of_other_tools() -> None:
     assert ("ratio", 0.01) == canonical_unit("%")
     assert ("bytes", 1048576.0) == canonical_unit("MiB")
     assert ("widgets", 1.0) == canonical_unit("widgets")
-
-
-def test_the_latest_run_is_told_without_the_future(tmp_path: Path) -> None:
-    history = open_history(tmp_path)
-    assert None is read_series(history, now_s=NOW_S).latest_s
-    history.add(record(0))
-    history.add(replace(record(1), at_utc="2031-01-01T00:00:00Z"))
-    assert 1793521800.0 == read_series(history, now_s=NOW_S).latest_s
 
 
 def test_a_series_is_the_same_from_records_and_from_a_history(tmp_path: Path) -> None:
