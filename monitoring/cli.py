@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from monitoring.errors import MonitoringError
+from monitoring.errors import MonitoringError, explain
 
 
 class Command(NamedTuple):
@@ -90,6 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    if sys.stdout is None:
+        # Closed by whoever started us (>&-): a report may go to a file all the same.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # for as long as we live
     try:
         code: int = parsed.run(parsed)
         sys.stdout.flush()
@@ -97,12 +100,24 @@ def _run(parsed: argparse.Namespace) -> int:
         sys.stderr.write(f"monitoring: {error}\n")
         return error.exit_code
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Nothing more may be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (head, less) has seen enough.
+        _write_no_more()
         return 0
+    except OSError as error:
+        if error.filename is not None:
+            raise  # of its files each command tells itself: a fault of ours
+        fault = explain("standard output", fault=f"can't be used ({error.strerror or error})")
+        sys.stderr.write(f"monitoring: {fault}\n")
+        _write_no_more()
+        return MonitoringError.exit_code
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _write_no_more() -> None:
+    """Have what is still buffered go nowhere: at exit there would be a second error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def entry_point() -> None:

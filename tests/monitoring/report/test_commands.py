@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -201,6 +202,24 @@ def test_the_documented_file_and_cron_lines_work_as_written(backend: Path) -> No
         names[2].startswith(f"hourly_{today}_"),
         *names[3:],
     ]
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "said"),
+    [
+        ("> /dev/full", 1, "monitoring: standard output: can't be used (No space left on device)\n"),
+        (">&-", 0, ""),
+        ("| head -c 1 > /dev/null", 0, ""),
+    ],
+)
+def test_an_output_that_takes_nothing_is_no_traceback(
+    backend: Path, redirection: str, code: int, said: str
+) -> None:
+    command = f"{shlex.quote(sys.executable)} -m monitoring.generate_report {redirection}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=backend, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (code, said) == (done.returncode, done.stderr)
 
 
 @pytest.mark.parametrize("command", ["report", "check", "diagnose"])
