@@ -10,8 +10,8 @@ from pathlib import Path
 
 from harness.columns import Columns
 from harness.model import GeneratorTick, Result
+from harness.report.charts_output import save_png, to_svg
 from harness.report.charts_plan import PLOT_NAMES, Material, Planned, plan
-from harness.report.charts_style import save_png, to_svg
 from harness.report.charts_trend import write_scene
 from harness.report.context import QuantileBand, RunContext
 from harness.report.traces import Traces

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from harness.capacity_model import Capacity, Step
 from harness.model import Status
+from harness.report.charts_output import save_png, to_svg
 from harness.report.charts_style import (
     BLUE,
     GREEN,
@@ -24,9 +25,7 @@ from harness.report.charts_style import (
     new_figure,
     panel,
     right_labels,
-    save_png,
     styled,
-    to_svg,
 )
 from harness.rundir import atomic_path
 

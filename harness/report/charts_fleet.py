@@ -24,12 +24,13 @@ from harness.report.charts_style import (
     SURFACE,
     VERMILLION,
     TimeAxis,
-    label_text,
+    legend_above,
     new_figure,
     panel,
     styled,
     thin,
 )
+from harness.report.charts_text import label_text
 from harness.report.words import trimmed_duration
 from harness.units import format_number
 
@@ -127,14 +128,7 @@ def draw_rates(
     _rate_scale(axes, highest, intended_per_s)
     axes.set_ylabel(f"Polls per second [1/s]\nin bins of {_width_text(edges)}")
     time.dress(axes)
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=5 if time.away_s is None else 3,
-        handlelength=2.2,
-        borderaxespad=0.2,
-        columnspacing=1.2,
-    )
+    legend_above(axes, 5 if time.away_s is None else 3, handle=2.2)
     return figure
 
 
@@ -199,14 +193,7 @@ def draw_errors(columns: Columns, *, interval_s: float, time: TimeAxis) -> Figur
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_ylim(0, max(1.0, float(base.max())) * 1.08)
     axes.set_ylabel(f"Failed polls [count]\nper {_width_text(edges)}")
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=3,
-        handlelength=1.4,
-        borderaxespad=0.2,
-        columnspacing=1.2,
-    )
+    legend_above(axes, 3)
     return figure
 
 
@@ -252,14 +239,7 @@ def draw_agents(columns: Columns, limits: Sequence[ResponseLimit], *, interval_s
             gid=f"class-{number}",
         )
     _agent_axis(axes, columns, order, named=named)
-    legend = axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=3,
-        handlelength=1.2,
-        borderaxespad=0.2,
-        columnspacing=1.2,
-    )
+    legend = legend_above(axes, 3, handle=1.2)
     for handle in legend.legend_handles:
         if handle is not None and hasattr(handle, "set_sizes"):
             handle.set_sizes([30.0])

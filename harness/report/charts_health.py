@@ -21,11 +21,12 @@ from harness.report.charts_style import (
     VERMILLION,
     TimeAxis,
     duration_axis,
-    label_text,
+    legend_above,
     stack,
     styled,
     thin,
 )
+from harness.report.charts_text import label_text
 
 _LEFT_IN = 0.95
 _RIGHT_IN = 0.3
@@ -95,14 +96,7 @@ def draw_generator(ticks: Sequence[GeneratorTick], *, time: TimeAxis) -> Figure:
         time.dress(axes, label=axes is panels[-1], named=axes is panels[-1] and not legend)
     figure.align_ylabels(panels)
     if legend:
-        panels[0].legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=_LEGEND_COLUMNS,
-            handlelength=2.4,
-            borderaxespad=0.2,
-            columnspacing=1.2,
-        )
+        legend_above(panels[0], _LEGEND_COLUMNS, handle=2.4)
     return figure
 
 
@@ -156,14 +150,7 @@ def draw_connections(columns: Columns, *, interval_s: float, time: TimeAxis) -> 
     upper.set_ylabel("Share of polls\n[%]")
     upper.yaxis.set_major_locator(FixedLocator([0, 25, 50, 75, 100]))
     time.dress(upper, label=len(panels) == 1)
-    upper.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=4,
-        handlelength=1.6,
-        borderaxespad=0.2,
-        columnspacing=1.2,
-    )
+    legend_above(upper, 4, handle=1.6)
     if times_s is not None and timed.any():
         _connect_times(panels[1], time.of(at_s[timed]), np.maximum(times_s[timed], 1e-6))
         time.dress(panels[1])

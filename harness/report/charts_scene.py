@@ -22,6 +22,7 @@ from harness.report.charts_style import (
     WIDTH_IN,
     TimeAxis,
     duration_axis,
+    legend_above,
     new_figure,
     panel,
     right_labels,
@@ -67,7 +68,7 @@ def draw_fleet(columns: Columns, steps: tuple[Floats, Floats], *, interval_s: fl
     upper.set_ylabel("Agents\n[count]")
     upper.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     time.dress(upper, label=False)
-    _legend(upper)
+    legend_above(upper, 4, handle=1.8)
     _binned_times(lower, columns, edges, time)
     time.dress(lower)
     return figure
@@ -300,15 +301,4 @@ def draw_drift(series: Sequence[DriftSeries], findings: Sequence[Finding], *, ti
 def _short(name: str) -> str:
     return {"response-p50": "Response\np50", "response-p95": "Response\np95", "files": "Open\nfiles"}.get(
         name, name.capitalize()
-    )
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=4,
-        handlelength=1.8,
-        borderaxespad=0.2,
-        columnspacing=1.2,
     )

@@ -20,11 +20,12 @@ from harness.report.charts_style import (
     SKY,
     SURFACE,
     VERMILLION,
-    label_text,
+    legend_above,
     new_figure,
     panel,
     styled,
 )
+from harness.report.charts_text import label_text
 from harness.report.parts import CONNECT, DATABASE, HANDLER, POOL_WAIT, REST, SERVICE, START_LAG, Split
 from harness.report.trend.words import compared_text, signed_ratio
 from harness.units import format_duration
@@ -88,14 +89,7 @@ def draw_split(splits: Sequence[Split]) -> Figure:
         FuncFormatter(lambda _, i: texts[i] if i is not None and i < len(texts) else "")
     )
     axes.tick_params(axis="y", length=0, pad=8, labelsize=10)
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.22, 1.0),
-        ncols=6,
-        handlelength=1.4,
-        borderaxespad=0.2,
-        columnspacing=1.1,
-    )
+    legend_above(axes, 6, gap=1.1, left=-0.22)
     return figure
 
 
@@ -200,11 +194,4 @@ def _comparison_legend(axes: Axes, comparisons: Sequence[Comparison]) -> None:
             marker, colour = _MARKS[status]
             axes.plot([], [], ls="", marker=marker, ms=7, mfc=colour, mec=INK, mew=0.7, label=status.value)
     axes.plot([], [], color=VERMILLION, lw=2.0, label="largest change allowed")
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=4,
-        handlelength=1.4,
-        borderaxespad=0.2,
-        columnspacing=1.2,
-    )
+    legend_above(axes, 4)

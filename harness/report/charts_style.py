@@ -1,5 +1,5 @@
 """
-How every plot looks, and the parts they share: colours, axes, labels that keep apart, thinning, output.
+How every plot looks, and the parts they share: colours, axes, legends, labels that keep apart, thinning.
 
 Only `Figure` objects are used, saved through the Agg and SVG canvases; pyplot and its global figures never.
 Layout is in inches and fixed: a layout engine would draw each figure two or three times to find its margins.
@@ -9,24 +9,18 @@ common colour vision deficiencies. Whatever colour says, a marker, a line style 
 """
 
 import functools
-import io
-import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.ft2font import FT2Font
+from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from matplotlib.transforms import Bbox
 
 from harness.columns import Floats, Ints
 from harness.report.trend.placing import spread
-from harness.report.words import plain
 
 INK, MUTED, GRID, SHADE, SURFACE = "#1f2430", "#59616d", "#dde1e7", "#eceff3", "#fffffe"
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9"
@@ -37,7 +31,6 @@ WIDTH_IN = 8.4
 TITLE_IN = 0.36
 """Band at the top for the title: kept in the PNG, which stands alone, cut off in the page, which has headings."""
 
-PNG_DPI = 150
 RASTER_ABOVE = 1200
 """More marks than this are drawn as an image inside the SVG: one mark is about 70 bytes of it."""
 
@@ -60,8 +53,6 @@ COLOURS = {
     "plum": PLUM,
 }
 """The palette by the names that the pages' style sheets give it."""
-
-_SVG_NAMES = {colour: name for name, colour in COLOURS.items()}
 
 # Any: matplotlib types the keys as one literal of every setting there is.
 STYLE: Any = {
@@ -276,6 +267,29 @@ def tick_duration(value_s: float) -> str:
     return f"{value_s / 1e-6:.4g} µs"
 
 
+def legend_above(
+    axes: Axes, columns: int, *, handle: float = 1.4, gap: float = 1.2, left: float = -0.01
+) -> Legend:
+    """
+    Write the legend in the band above the axes.
+
+    Args:
+        axes: whose labels.
+        columns: entries in a line.
+        handle: length of the sample of a line, in letters.
+        gap: between two entries, in letters.
+        left: where it begins, as a share of the axes' width.
+    """
+    return axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(left, 1.0),
+        ncols=columns,
+        handlelength=handle,
+        borderaxespad=0.2,
+        columnspacing=gap,
+    )
+
+
 def right_labels(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
     """
     Write labels just right of the axes at given heights, apart from each other, with a thin leader to the height.
@@ -325,129 +339,3 @@ def thin(x: Floats, y: Floats, *, columns: int = 700, rows: int = 260) -> tuple[
     ]
     _, kept, counts = np.unique(cells[0] * rows + cells[1], return_index=True, return_counts=True)
     return kept.astype(np.int64), counts.astype(np.int64)
-
-
-_FINE_DPI = 720
-"""Resolution to measure text at: fine enough that hinting rounds no width."""
-
-
-def label_text(text: str, *, widest_in: float, size_pt: float) -> str:
-    """
-    Return text from outside as a label: one line, cut to a width, only glyphs that the plots' font has.
-
-    Args:
-        text: from anywhere.
-        widest_in: room for it [inches].
-        size_pt: size it is drawn at [pt].
-    """
-    font = _font()
-    font.set_size(size_pt, _FINE_DPI)
-    # More characters than this fit nowhere; it bounds the loop below.
-    kept = drawable(plain(text, longest=80))
-    # A legend silently leaves out labels that begin with an underscore.
-    kept = f" {kept}" if kept.startswith("_") else kept
-    while kept:
-        font.set_text(kept)
-        # Freetype counts in 64ths of a pixel.
-        if font.get_width_height()[0] / 64 / _FINE_DPI <= widest_in:
-            return kept
-        kept = f"{kept[:-2].rstrip()}…" if len(kept) > 2 else ""
-    return kept
-
-
-def route_label(text: str, *, widest_in: float, size_pt: float) -> str:
-    """
-    Return a label that may be a route, ``GET /api/…``: where it is too long its first folders go, not its end.
-
-    Args:
-        text: from anywhere.
-        widest_in: room for it [inches].
-        size_pt: size it is drawn at [pt].
-    """
-    full = drawable(plain(text, longest=200))
-    method, _, path = full.partition(" /")
-    folders = path.split("/")
-    for dropped in range(len(folders)):
-        shorter = full if not dropped else f"{method} …/{'/'.join(folders[dropped:])}"
-        if label_text(shorter, widest_in=widest_in, size_pt=size_pt) == shorter:
-            return shorter
-    return label_text(full, widest_in=widest_in, size_pt=size_pt)
-
-
-def drawable(text: str) -> str:
-    """Return text with a question mark for each character that the plots' font does not have."""
-    if text.isascii():
-        return text
-    glyphs = _font().get_charmap()
-    return "".join(c if ord(c) in glyphs else "?" for c in text)
-
-
-def _font() -> FT2Font:
-    return get_font(findfont(FontProperties(family="DejaVu Sans")))
-
-
-def save_png(figure: Figure, path: Path, *, note: str) -> None:
-    """
-    Write a figure as PNG, its title included.
-
-    Args:
-        figure: drawn under `styled`.
-        path: where to.
-        note: beside the title, for whoever meets the picture alone: which run it is of.
-    """
-    with mpl.rc_context(STYLE):
-        width_in, height_in = figure.get_size_inches()
-        figure.text(
-            1 - 0.3 / width_in,
-            1 - 0.12 / height_in,
-            label_text(note, widest_in=4.2, size_pt=9),
-            va="top",
-            ha="right",
-            color=MUTED,
-            fontsize=9,
-        )
-        figure.savefig(path, format="png", dpi=PNG_DPI, metadata={"Software": None})
-
-
-def to_svg(figure: Figure, name: str) -> str:
-    """
-    Return a figure as an ``<svg>`` element to stand inside a page.
-
-    Its title band is cut off, ids are made unique by `name`, and colours become the page's custom properties
-    (``--plot-ink`` …), so that the page can set them for light and dark. It is hidden from screen readers: the
-    page tells them the caption instead.
-
-    Args:
-        figure: drawn under `styled`.
-        name: unique in the page; letters and dashes.
-    """
-    width_in, height_in = figure.get_size_inches()
-    buffer = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(
-            buffer,
-            format="svg",
-            dpi=PNG_DPI,
-            metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
-            bbox_inches=Bbox(((0.0, 0.0), (width_in, height_in - TITLE_IN))),
-        )
-    drawn = buffer.getvalue().decode()
-    return _TAG.sub(lambda tag: _rework(tag.group(0), name), drawn[drawn.index("<svg") :]).strip()
-
-
-# Inside tags only: what stands between them is text, some of it from outside.
-_TAG = re.compile(r"<[^>]+>")
-_ID = re.compile(r'(\bid="|href="#|url\(#)')
-_SIZE = re.compile(r'\s(?:width|height)="[^"]*"')
-_COLOUR = re.compile("|".join(_SVG_NAMES))
-
-
-def _rework(tag: str, name: str) -> str:
-    if tag.startswith("<svg"):
-        return _SIZE.sub("", tag).replace(
-            "<svg", f'<svg aria-hidden="true" focusable="false" class="plot-{name}"', 1
-        )
-    if tag.startswith("<image"):
-        return tag
-    tag = _ID.sub(lambda found: f"{found.group(1)}{name}-", tag)
-    return _COLOUR.sub(lambda found: f"var(--plot-{_SVG_NAMES[found.group(0)]})", tag)

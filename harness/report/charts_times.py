@@ -25,13 +25,14 @@ from harness.report.charts_style import (
     WIDTH_IN,
     TimeAxis,
     duration_axis,
+    legend_above,
     new_figure,
     panel,
     right_labels,
-    route_label,
     styled,
     thin,
 )
+from harness.report.charts_text import route_label
 from harness.report.context import QuantileBand
 from harness.report.parts import Part
 from harness.report.words import trimmed_duration
@@ -117,6 +118,22 @@ def draw_distribution(
     last_share = min(1 - 1 / (2 * max(n, 100)), 0.99999)
     low, high = _range(np.maximum(np.concatenate((finite, service)), 1e-6), [limit.limit_s for limit in limits])
     duration_axis(axes, low, high, "Response time", room_in=(0.36, 0.36))
+    edge = _share_axis(axes, last_share)
+    if band is not None:
+        _draw_band(axes, band, edge)
+    dashed: dict[str, Any] = {"color": INK, "lw": 1.1, "ls": (0, (4, 3)), "zorder": 3}
+    _curve(axes, service, edge, label="service time (from sending)", gid="service", **dashed)
+    _curve(axes, response, edge, label="response time (from intended start)", gid="response", color=BLUE, lw=2.0)
+    if len(finite) < n:
+        _shade_failed(axes, (n - len(finite)) / n, last_share)
+    _mark_limits(axes, limits, times)
+    _mark_quantiles(axes, limits, times)
+    legend_above(axes, 3, handle=2.2, gap=2.0)
+    return figure
+
+
+def _share_axis(axes: Axes, last_share: float) -> float:
+    """Scale the distribution's axis up to a share, and return where on the axis that stands."""
     edge = float(_nines(np.array([last_share]))[0])
     axes.set_xlim(0.0, edge)
     shown = _shares_shown(last_share)
@@ -124,35 +141,7 @@ def draw_distribution(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda _, i: f"{shown[i] * 100:.6g} %" if i is not None else ""))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("Share of polls that took no longer [%, logarithmic towards 100]")
-    if band is not None:
-        _draw_band(axes, band, edge)
-    _curve(
-        axes,
-        service,
-        edge,
-        color=INK,
-        lw=1.1,
-        ls=(0, (4, 3)),
-        zorder=3,
-        label="service time (from sending)",
-        gid="service",
-    )
-    _curve(
-        axes,
-        response,
-        edge,
-        color=BLUE,
-        lw=2.0,
-        ls="-",
-        label="response time (from intended start)",
-        gid="response",
-    )
-    if len(finite) < n:
-        _shade_failed(axes, (n - len(finite)) / n, last_share)
-    _mark_limits(axes, limits, times)
-    _mark_quantiles(axes, limits, times)
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, handlelength=2.2, borderaxespad=0.2)
-    return figure
+    return edge
 
 
 def _draw_band(axes: Axes, band: QuantileBand, edge: float) -> None:

@@ -21,11 +21,11 @@ from matplotlib.patches import Polygon
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
 
-from harness.report.charts_style import COLOURS, RASTER_ABOVE, STYLE, drawable
+from harness.report.charts_output import PNG_DPI
+from harness.report.charts_style import COLOURS, RASTER_ABOVE, STYLE
+from harness.report.charts_text import drawable
 from harness.report.trend.scene import UNITS_PER_IN, Area, Bars, Item, Label, Line, Marks, Scene
 from harness.rundir import atomic_path
-
-PNG_DPI = 150
 
 _SHAPES = {
     "dot": "o",

@@ -25,7 +25,9 @@ from harness.report.captions import ResponseLimit, response_limits
 from harness.report.charts import write_plots
 from harness.report.charts_fleet import bin_edges, draw_agents, draw_errors, draw_rates
 from harness.report.charts_health import draw_generator
-from harness.report.charts_style import TimeAxis, label_text, thin, tick_duration, to_svg
+from harness.report.charts_output import to_svg
+from harness.report.charts_style import TimeAxis, thin, tick_duration
+from harness.report.charts_text import label_text
 from harness.report.charts_times import draw_breakdown, draw_distribution, draw_response_times
 from harness.report.parts import Part, time_parts
 from harness.report.trend.placing import spread

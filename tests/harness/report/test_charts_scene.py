@@ -26,7 +26,8 @@ from harness.report.charts_scene import (
     draw_target,
 )
 from harness.report.charts_split import draw_comparison, draw_split
-from harness.report.charts_style import TimeAxis, route_label
+from harness.report.charts_style import TimeAxis
+from harness.report.charts_text import route_label
 from harness.report.charts_times import draw_breakdown, draw_response_times
 from harness.report.parts import Part, splits_of
 from harness.report.traces import DriftSeries, Traces, Wave, active_steps, waves_of
