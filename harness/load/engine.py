@@ -228,6 +228,7 @@ class Engine:
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None
+        self._timer_for_s = math.inf
         if timer is not None:
             timer.stop()
             timer.close()
@@ -303,6 +304,7 @@ class Engine:
             start_s=now_s,
             deadline_s=self._deadline_s(now_s),
             missed_s=() if extra else self._pacing.skipped_s,
+            following_s=self._pacing.following_s,
             request_id=request_id,
             request=b"%b%b%b%b\r\n\r\n"
             % (self._before_id, self._paths[agent].encode(), self._after_id, request_id.encode()),
@@ -349,8 +351,20 @@ class Engine:
             if self._pacing.leaves_between(agent, poll.intended_s, next_s):
                 self._wire.drop(agent)
         # A poll that is owed by now is found at the heap's top, and sent before anything else is waited for.
-        self._wait(agent)
-        self._arm()
+        if self._asks_behaviour:
+            self._wait(agent)
+            self._arm()
+            return
+        following_s = poll.following_s
+        if following_s is not None:
+            heapq.heappush(self._heap, _entry(following_s, agent))
+        # Nearly always the timer is set to something that comes first, and will be set anew then.
+        if following_s is None or following_s < self._timer_for_s or self._is_last(following_s):
+            self._arm()
+
+    def _is_last(self, following_s: float) -> bool:
+        """Return whether nothing is in flight, and no poll comes that the end does not forestall."""
+        return self._end_s is not None and following_s >= self._end_s and not self._in_flight
 
     def _ask_behaviour(self, agent: int, sample: Sample, body: bytes) -> None:
         extra_s = self._behaviour.answered(agent, sample, body)

@@ -132,6 +132,10 @@ class AnswerReader:
             return rest
         self.status = status
         self._plan_body(_HEADERS.findall(data, 0, end + 2), newer=start[1] == b"1")
+        if self._state == _COUNTED and self._left == len(rest):
+            # All of it, nearly always.
+            self._body, self._state = rest, _DONE
+            return b""
         return rest
 
     def _plan_body(self, headers: list[tuple[bytes, bytes]], *, newer: bool) -> None:

@@ -28,14 +28,15 @@ class Poll:
         start_s: when it is sent [s since the run's origin].
         deadline_s: when it is given up [s since the run's origin].
         missed_s: intended starts of the polls that it is sent in the stead of.
+        following_s: intended start of its agent's next poll [s since the run's origin]; None when it is the last.
         request_id: the id that the request carries.
         request: its bytes.
     """
 
     __slots__ = (
-        *("addresses", "agent", "connect_s", "deadline_s", "end_s", "error", "extra", "intended_s", "link"),
-        *("missed_s", "new_connection", "opened_s", "reader", "refused", "request", "request_id", "retried"),
-        *("start_s",),
+        *("addresses", "agent", "connect_s", "deadline_s", "end_s", "error", "extra", "following_s"),
+        *("intended_s", "link", "missed_s", "new_connection", "opened_s", "reader", "refused", "request"),
+        *("request_id", "retried", "start_s"),
     )
 
     def __init__(
@@ -47,6 +48,7 @@ class Poll:
         start_s: float,
         deadline_s: float,
         missed_s: tuple[float, ...],
+        following_s: float | None,
         request_id: str,
         request: bytes,
     ) -> None:
@@ -56,6 +58,7 @@ class Poll:
         self.start_s = start_s
         self.deadline_s = deadline_s
         self.missed_s = missed_s
+        self.following_s = following_s
         self.request_id = request_id
         self.request = request
         self.end_s = 0.0

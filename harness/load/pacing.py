@@ -47,6 +47,8 @@ class FleetPacing:
         """Polls that were skipped so far."""
         self.skipped_s: tuple[float, ...] = ()
         """Intended starts of those that the last `take` skipped, oldest first [s since the run's origin]."""
+        self.following_s: float | None = None
+        """Intended start of the poll after the one that the last `take` claimed; None when it claimed the last."""
 
     @property
     def is_steady(self) -> bool:
@@ -85,7 +87,8 @@ class FleetPacing:
             return None
         if self._shape is None:
             # Nearly always the next but one lies ahead, and nothing needs counting.
-            if schedule.intended_start_s(agent_index, k + 1) <= now_s:
+            self.following_s = schedule.intended_start_s(agent_index, k + 1)
+            if self.following_s <= now_s:
                 due = schedule.count_until(agent_index, now_s)
                 if end_s is not None:
                     due = min(due, schedule.count_before(agent_index, end_s))
@@ -93,6 +96,7 @@ class FleetPacing:
                 self.skipped_s = tuple(schedule.intended_start_s(agent_index, i) for i in range(k, due - 1))
                 k = due - 1
                 intended_s = schedule.intended_start_s(agent_index, k)
+                self.following_s = schedule.intended_start_s(agent_index, k + 1)
             self._next[agent_index] = k + 1
             return intended_s
         skipped_s: list[float] = []
@@ -102,6 +106,7 @@ class FleetPacing:
             if following_s is None or following_s > now_s or (end_s is not None and following_s >= end_s):
                 self.missed += len(skipped_s)
                 self.skipped_s = tuple(skipped_s)
+                self.following_s = following_s
                 return intended_s
             skipped_s.append(intended_s)
             intended_s = following_s

@@ -1,4 +1,4 @@
-"""Locust shows the same, told of each request or fed many at a time; in a process of its own, that it may patch."""
+"""Locust shows the same, told of each request or fed many at a time; in a process of its own, for it patches."""
 
 import json
 import subprocess
