@@ -180,10 +180,15 @@ def check_options(options: RunOptions) -> "Scenario":
 
     Raises:
         UsageError: the first value that can't work, by the name of its option.
+        HarnessError: the file of agent ids can't be read.
     """
+    from harness.load.identities import read_ids
     from harness.scenario import make_scenario
 
     _check_ranges(options)
+    if options.agents_file is not None:
+        # Before a target is started and filled.
+        read_ids(options.agents_file)
     scenario = make_scenario(
         name=options.scenario,
         agents=options.agents,

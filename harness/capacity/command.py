@@ -85,6 +85,9 @@ def run_capacity(parsed: argparse.Namespace) -> int:
     from harness.rundir import encode
 
     run = read_run_options(parsed)
+    if step_time_s is not None and step_time_s < run.interval_s:
+        need = f"{run.interval_s:g} s or more, one interval"
+        raise UsageError(explain("option", "--step-time", fault="too short", got=parsed.step_time, need=need))
     # The ceiling on the rate is one on the fleet, unless the first one is beyond it: that is told as for any run.
     most = max(parsed.agents, min(parsed.most, int(run.most_per_s * run.interval_s)))
     options = CapacityOptions(

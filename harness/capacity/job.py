@@ -102,9 +102,9 @@ def search_capacity(
         HarnessError: not a single run could be made. One that could not be made later ends the search.
     """
     began = datetime.now(UTC)
+    # Gates are read for an interval, so that has to make sense first.
+    check_options(run_options(options, options.plan.start, 1.0, (), Path()))
     gates = _gates(options.run)
-    first = run_options(options, options.plan.start, 1.0, gates, Path())
-    check_options(first)
     folder = options.run.out / f"capacity-{began.strftime('%Y%m%dT%H%M%SZ')}-{token_hex(2)}"
     with ExitStack() as stack:
         try:

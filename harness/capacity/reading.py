@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from harness.capacity_model import Step
 from harness.model import Direction, Finding, GeneratorTick, Result, ServerFigures, Status, TargetTick
-from harness.units import format_count
 from monitoring.histogram import Histogram
 
 BUSY_CORE_RATIO = 0.85
@@ -123,12 +122,6 @@ def knee(steps: Sequence[Step], *, breaks: int | None) -> int | None:
     sags = [((low + (high - low) * (x - left) / (right - left) - y) / (high - low), x) for x, y in points]
     sag, at = max(sags)
     return round(math.exp(at)) if sag >= _LEAST_KNEE else None
-
-
-def fleets_told(steps: Sequence[Step]) -> str:
-    """Return how many runs of how many fleets there were, for people."""
-    fleets = len({step.agents for step in steps})
-    return f"{format_count(len(steps))} runs of {format_count(fleets)} fleets"
 
 
 def _excess(finding: Finding) -> float:

@@ -98,6 +98,16 @@ def test_what_does_not_parse_is_usage_too(capsys: pytest.CaptureFixture[str], ar
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_ids_that_can_not_be_read_are_told_before_a_target_is_started(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (ExitCode.OWN_ERROR, "harness: file 'none.txt': can't be read: No such file or directory") == refused(
+        capsys, "run", "--agents-file", "none.txt"
+    )
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_nobody_at_the_host_is_our_own_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "runs"
     code, line = refused(capsys, "run", "--host", "http://127.0.0.1:9", "--out", str(out))

@@ -22,6 +22,8 @@ from harness.cli import main
         (["--most", "1000000"], "option '--most': out of range, got 1000000, need 1 to 100000"),
         (["--max-runs", "0"], "option '--max-runs': out of range, got 0, need 1 to 1000"),
         (["--at-least", "0"], "option '--at-least': out of range, got 0, need 1 to 100000"),
+        (["--interval", "0s"], "option '--interval': not a time to wait, got 0 s, need 1 ms or more"),
+        (["--step-time", "5s"], "option '--step-time': too short, got 5s, need 10 s or more, one interval"),
         (["--precision", "0%"], "option '--precision': out of range, got 0%, need 1% to 100%"),
     ],
 )
