@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.load.answers import INTERRUPTED
@@ -52,6 +53,26 @@ class Tally:
             self.errors[sample.error] += 1
             # Of one that was broken off nobody knows what it would have taken.
             self.endless += sample.error != INTERRUPTED
+
+    def add_many(self, samples: Sequence[Sample]) -> None:
+        """Take in several requests, each as `add` would; polls that went as they should cost a third of it."""
+        plain = [
+            sample
+            for sample in samples
+            if sample.error is None
+            and not (sample.extra or sample.missed_s)
+            and sample.intended_start_s >= self._warmup_s
+            and sample.name == PENDING_ROUTE
+        ]
+        if len(plain) < len(samples):
+            for sample in samples:
+                self.add(sample)
+            return
+        self.sent += len(plain)
+        self.new_connections += sum([sample.new_connection is True for sample in plain])
+        self.start_lag.record_many([sample.start_s - sample.intended_start_s for sample in plain])
+        self.response_time.record_many([sample.end_s - sample.intended_start_s for sample in plain])
+        self.service_time.record_many([sample.end_s - sample.start_s for sample in plain])
 
     def _add_missed(self, sample: Sample) -> None:
         """Take in the polls that were missed before one: each had its answer, or failure, when that one had."""

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load.tally import RunFacts, Tally, describe, quantile_s
+from harness.model import Sample
 from monitoring.histogram import Histogram, nearest_rank
 from tests.harness.load.test_recorder import sample
 
@@ -53,6 +54,35 @@ def test_polls_meant_for_the_warmup_are_left_out() -> None:
     tally.add(sample(5))  # meant for 1.0 s
     assert tally.sent == 1
     assert tally.response_time.n == 1
+
+
+CASES = [
+    sample(0),
+    sample(1, new_connection=True),
+    sample(2, end_s=0.9, name="/api/deployments"),
+    sample(3, error="http-500", status=500),
+    sample(4, error="interrupted", status=None, new_connection=None),
+    sample(5, extra=True),
+    sample(6, missed_s=(0.8, 1.0)),
+    sample(7, end_s=3.0),
+]
+
+
+@given(st.lists(st.sampled_from(CASES), max_size=40), st.sampled_from([0.0, 0.5]))
+def test_several_at_a_time_count_like_one_by_one(samples: list[Sample], warmup_s: float) -> None:
+    together, single = Tally(warmup_s=warmup_s), Tally(warmup_s=warmup_s)
+    together.add_many(samples)
+    for one in samples:
+        single.add(one)
+    assert describe(together, FACTS) == describe(single, FACTS)
+    assert together.errors == single.errors
+    for times, expected in (
+        (together.response_time, single.response_time),
+        (together.service_time, single.service_time),
+        (together.start_lag, single.start_lag),
+    ):
+        assert times.buckets() == expected.buckets()
+        assert (times.min_s, times.max_s) == (expected.min_s, expected.max_s)
 
 
 def test_repeated_polls_are_told() -> None:
