@@ -91,29 +91,56 @@ def conclude(
         HarnessError: no readable samples, or the folder can't be written.
     """
     stored = read_columns(directory.samples)
-    columns = stored.polled
-    ticks = read_ticks(directory.generator)
     chosen = gates or read_gates(directory) or spec_gate_set(interval_s=run.scenario.interval_s)
-    said = reading or Reading(schema_version=SCHEMA_VERSION, server=None, indexes=(), target_death=None, notes=())
-    torn = (f"{stored.torn_lines} lines of samples.jsonl are torn or impossible, and left out.",)
-    start_s, end_s = measured_window(run, columns)
+    evidence = _evidence(directory, stored, run=run, reading=reading)
+    until_s = evidence.summary.window_end_s
+    result = Result(
+        schema_version=SCHEMA_VERSION,
+        run=run,
+        summary=evidence.summary,
+        server=evidence.server,
+        indexes=evidence.indexes,
+        verdict=with_findings(
+            judge(chosen.gates, evidence),
+            soak_findings(directory, run, stored.polled, until_s=until_s, written=written),
+        ),
+        warnings=(
+            *stored.header.warnings,
+            *(note.text for note in read_notes(directory.notes)),
+            *warnings,
+            *(reading.notes if reading else ()),
+            *([f"{run.stop.reason}."] if run.stop else []),
+            *_observed(run, evidence),
+            *_damage(stored, evidence),
+        ),
+        routes={key: route.summary for key, route in evidence.others.items()},
+        gates_from=chosen.source,
+    )
+    if written:
+        write_atomically(directory.result, encode(result))
+    return Conclusion(result=result, columns=stored.polled, ticks=evidence.ticks)
+
+
+def _evidence(directory: RunDirectory, stored: StoredColumns, *, run: Run, reading: Reading | None) -> Evidence:
+    """Put together everything that is known of a run."""
+    start_s, end_s = measured_window(run, stored.polled)
     summary = summarise(
-        columns,
+        stored.polled,
         header=stored.header,
         window_start_s=start_s,
         window_end_s=end_s,
         intended=intended_in_window(stored.header, start_s, end_s),
     )
-    evidence = Evidence(
+    return Evidence(
         summary=summary,
-        columns=columns,
+        columns=stored.polled,
         agents=_present(stored.header, summary),
         interval_s=run.scenario.interval_s,
-        server=said.server,
-        indexes=said.indexes,
-        ticks=ticks,
+        server=reading.server if reading else None,
+        indexes=reading.indexes if reading else (),
+        ticks=read_ticks(directory.generator),
         interrupted=run.state is not RunState.FINISHED,
-        target_death=said.target_death,
+        target_death=reading.target_death if reading else None,
         lost=reading is None,
         others=_other_routes(stored, start_s, end_s),
         pickups=read_pickups(directory.pickups),
@@ -121,31 +148,6 @@ def conclude(
         stop=run.stop,
         keep_alive=run.keep_alive,
     )
-    result = Result(
-        schema_version=SCHEMA_VERSION,
-        run=run,
-        summary=summary,
-        server=said.server,
-        indexes=said.indexes,
-        verdict=with_findings(
-            judge(chosen.gates, evidence),
-            soak_findings(directory, run, columns, until_s=end_s, written=written),
-        ),
-        warnings=(
-            *stored.header.warnings,
-            *(note.text for note in read_notes(directory.notes)),
-            *warnings,
-            *said.notes,
-            *([f"{run.stop.reason}."] if run.stop else []),
-            *_observed(run, columns, start_s, end_s),
-            *(torn if stored.torn_lines else ()),
-        ),
-        routes={key: route.summary for key, route in evidence.others.items()},
-        gates_from=chosen.source,
-    )
-    if written:
-        write_atomically(directory.result, encode(result))
-    return Conclusion(result=result, columns=columns, ticks=ticks)
 
 
 def _present(header: SampleHeader, summary: Summary) -> float:
@@ -156,13 +158,27 @@ def _present(header: SampleHeader, summary: Summary) -> float:
     return summary.intended * header.interval_s / window_s
 
 
-def _observed(run: Run, columns: Columns, start_s: float, end_s: float) -> tuple[str, ...]:
+def _observed(run: Run, evidence: Evidence) -> tuple[str, ...]:
     """Return what the polls tell besides the gates."""
+    columns, summary = evidence.columns, evidence.summary
     notes = (
         None if run.back_s is None else recovery_note(columns, back_s=run.back_s),
-        _keep_alive(run, columns.window(start_s, end_s)),
+        _keep_alive(run, columns.window(summary.window_start_s, summary.window_end_s)),
     )
     return tuple(note for note in notes if note is not None)
+
+
+def _damage(stored: StoredColumns, evidence: Evidence) -> list[str]:
+    """Return what is missing of what the load generator wrote."""
+    told = []
+    if stored.torn_lines:
+        told.append(f"{stored.torn_lines} lines of samples.jsonl are torn or impossible, and left out.")
+    if not evidence.ticks:
+        told.append(
+            "The load generator's own health is not known, generator.jsonl holds none of it: what it was late "
+            "itself in noticing answers counts as the target's."
+        )
+    return told
 
 
 def write_gates(directory: RunDirectory, gates: GateSet) -> None:

@@ -80,7 +80,26 @@ def test_the_target_is_blamed_only_for_connections_that_it_closed(tmp_path: Path
 def test_samples_of_before_there_were_warnings_are_read(tmp_path: Path) -> None:
     directory = stored_run(tmp_path)
     directory.samples.write_bytes(directory.samples.read_bytes().replace(b',"warnings":[]', b""))
-    assert 1 == len(conclude_again(tmp_path).result.warnings)
+    assert 2 == len(conclude_again(tmp_path).result.warnings)
+
+
+TICK = b'{"t_s":0.5,"cpu_ratio":0.1,"loop_lag_s":0.001,"rss_bytes":1000}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "known"),
+    [(None, False), (b"", False), (b"\x00garbage\n[]\n{}\n", False), (TICK[:30], False), (TICK, True)],
+)
+def test_a_generator_of_unknown_health_is_said(tmp_path: Path, content: bytes | None, *, known: bool) -> None:
+    """Without it a FAIL can't be told from an overloaded generator's; the polls are judged all the same."""
+    directory = stored_run(tmp_path)
+    if content is not None:
+        directory.generator.write_bytes(content)
+    warning = (
+        "The load generator's own health is not known, generator.jsonl holds none of it: what it was late "
+        "itself in noticing answers counts as the target's."
+    )
+    assert (not known) == (warning in conclude_again(tmp_path).result.warnings)
 
 
 def with_routes(folder: Path) -> RunDirectory:
