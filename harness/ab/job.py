@@ -81,24 +81,8 @@ def run_ab(options: AbOptions, interrupt: Interrupt) -> AbResult:
     began = datetime.now(UTC)
     job_id = f"ab-{began.strftime('%Y%m%dT%H%M%SZ')}-{token_hex(2)}"
     folder = options.out / job_id
-    sides = {which: side_options(options, which, folder) for which in Which}
-    alike = replace(sides[Which.A], out=folder) == replace(sides[Which.B], out=folder)
     with ExitStack() as stack:
-        if options.revisions is not None:
-            commits = [resolve(revision, Path()) for revision in options.revisions]
-            alike = len(set(commits)) == 1
-            for which, commit in zip(Which, commits, strict=True):
-                run = sides[which]
-                fill = Fill(agents=run.agents, deployments=run.deployments, seed=run.seed)
-                _tell(f"revision {commit[:12]} is filled and started as {which.upper()}")
-                url = stack.enter_context(revision_target(commit, Path(), fill))
-                sides[which] = replace(run, host=url, database_url=None)
-        for run in sides.values():
-            check_options(run)
-        for run in sides.values():
-            _check_host(run)
-        if alike:
-            _tell("A and B are the same: what is found is the machine's own spread")
+        sides = _prepared(options, folder, stack)
         try:
             folder.mkdir(parents=True)
         except OSError as fault:
@@ -117,12 +101,34 @@ def run_ab(options: AbOptions, interrupt: Interrupt) -> AbResult:
         seed=options.plan.seed,
         rounds=sum(each.fault is None for each in measured.rounds),
         left_out={f"round {each.number}": each.fault for each in measured.rounds if each.fault is not None},
-        differences=_differences(measured),
+        differences=differences_of(measured),
         comparisons=measured.comparisons,
         folder=str(folder),
     )
     write_atomically(folder / "ab.json", to_json(result))
     return result
+
+
+def _prepared(options: AbOptions, folder: Path, stack: ExitStack) -> dict[Which, RunOptions]:
+    """Return the options of both sides, checked; a revision is served until the stack is closed."""
+    sides = {which: side_options(options, which, folder) for which in Which}
+    alike = replace(sides[Which.A], out=folder) == replace(sides[Which.B], out=folder)
+    if options.revisions is not None:
+        commits = [resolve(revision, Path()) for revision in options.revisions]
+        alike = len(set(commits)) == 1
+        for which, commit in zip(Which, commits, strict=True):
+            run = sides[which]
+            fill = Fill(agents=run.agents, deployments=run.deployments, seed=run.seed)
+            _tell(f"revision {commit[:12]} is filled and started as {which.upper()}")
+            url = stack.enter_context(revision_target(commit, Path(), fill))
+            sides[which] = replace(run, host=url, database_url=None)
+    for run in sides.values():
+        check_options(run)
+    for run in sides.values():
+        _check_host(run)
+    if alike:
+        _tell("A and B are the same: what is found is the machine's own spread")
+    return sides
 
 
 def _check_host(run: RunOptions) -> None:
@@ -152,13 +158,15 @@ def _leg(sides: dict[Which, RunOptions], interrupt: Interrupt) -> Leg:
     return measure
 
 
-def _differences(measured: Measured) -> tuple[str, ...]:
+def differences_of(measured: Measured) -> tuple[str, ...]:
+    """Return what differs between the sides besides what was asked for, one sentence each."""
     whole = [each for each in measured.rounds if each.a is not None and each.b is not None]
     if not whole:
         return ()
     told = differences(*([record for record in side if record is not None] for side in _legs(whole)))
-    # What was asked to differ, and what each side's folder and port make of it, is no news.
-    wanted = ("target:", "settings or target")
+    # What was asked to differ, and what each side's folder and port make of it, is no news. Uncommitted changes are
+    # those of the working directory, which both sides have alike and no revision has.
+    wanted = ("target:", "settings or target", "uncommitted changes:")
     return tuple(
         line.replace("in the baseline", "in A")
         .replace("in the contenders", "in B")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.ab.rounds import Plan, Which, orders, run_rounds
+from harness.ab.job import differences_of
+from harness.ab.rounds import Measured, Plan, Round, Which, orders, run_rounds
 from harness.ab.sides import words_of_settings
 from harness.cli import main
 from harness.errors import HarnessError, UsageError
@@ -250,6 +251,14 @@ def test_a_leg_that_was_called_off_is_no_interrupt(capsys, tmp_path, monkeypatch
     assert "harness: A and B are the same: what is found is the machine's own spread\n" in told
     assert f"leg '{orders(1, 1)[0].upper()}': not whole: {warning.rstrip('.')}\n" in told
     assert not list((tmp_path / "runs").iterdir())
+
+
+def test_what_was_asked_to_differ_and_the_working_directory_are_no_differences():
+    a = [record(i, target="embedded at 1", scenario_digest="aaa", dirty=True, branch="main") for i in range(4)]
+    b = [record(i, target="embedded at 2", scenario_digest="bbb", dirty=True, branch="topic") for i in range(4)]
+    rounds = [Round(number=i, first=Which.A, a=a[i], b=b[i], fault=None) for i in range(4)]
+    measured = Measured(rounds=tuple(rounds), comparisons=(), status=Status.INCONCLUSIVE, stopped="")
+    assert ("branch: main in A, topic in B.",) == differences_of(measured)
 
 
 @pytest.mark.slow
