@@ -164,8 +164,8 @@ def differences_of(measured: Measured) -> tuple[str, ...]:
     if not whole:
         return ()
     told = differences(*([record for record in side if record is not None] for side in _legs(whole)))
-    # What was asked to differ, and what each side's folder and port make of it, is no news. Uncommitted changes are
-    # those of the working directory, which both sides have alike and no revision has.
+    # What was asked to differ, and what each side's folder and port make of it, is no news. Uncommitted changes
+    # are those of the working directory, which both sides have alike and no revision has.
     wanted = ("target:", "settings or target", "uncommitted changes:")
     return tuple(
         line.replace("in the baseline", "in A")
