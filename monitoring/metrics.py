@@ -10,6 +10,7 @@ from typing import Any
 
 from monitoring.capture.context import Statement, Work, Worked
 from monitoring.clock import Clock
+from monitoring.histogram import Histogram
 from monitoring.model import Observation
 from monitoring.rollup import Limits, PoolRollup, RouteRollup
 from monitoring.slot import Slot
@@ -88,14 +89,22 @@ class Recorder:
     def work(self, worked: Sequence[Worked], fault: Callable[[Exception], object]) -> None:
         """Count what these requests had databases do; like `requests`."""
         groups: dict[tuple[int, str, str], list[Worked]] = {}
+        group: list[Worked] = []
+        from_s = to_s = 0.0
+        method = route = None
         with self._lock:
             for one in worked:
                 seen = one.observation
-                try:
-                    key = (int(seen.time_s + seen.duration_s), seen.method, seen.route)
-                except (ValueError, OverflowError):  # told of with the request
-                    continue
-                groups.setdefault(key, []).append(one)
+                end_s = seen.time_s + seen.duration_s
+                if seen.route is not route or seen.method is not method or not from_s <= end_s < to_s:
+                    try:
+                        second = int(end_s)
+                    except (ValueError, OverflowError):  # told of with the request
+                        continue
+                    method, route = seen.method, seen.route
+                    from_s, to_s = float(second), second + 1.0
+                    group = groups.setdefault((second, method, route), [])
+                group.append(one)
             for same in groups.values():
                 _guarded(self._work, same, fault)
 
@@ -122,7 +131,6 @@ class Recorder:
                     self._find_n_plus_one(slot, first.route, one.work.statements)
 
     def _statements(self, slot: Slot, route: str, rollup: RouteRollup, statements: Sequence[Statement]) -> None:
-        rollup.query.record_many([one.duration_s for one in statements])
         by_text: dict[str, list[Statement]] = {}
         for one in statements:
             same = by_text.get(one.text)
@@ -133,7 +141,7 @@ class Recorder:
             if one.blocking:
                 self._blocking(slot, route, one)
         for text, same in by_text.items():
-            self._same_statement(slot, text, same)
+            rollup.query.merge(self._same_statement(slot, text, same))
 
     def statement(self, statement: Statement, time_s: float, route: str | None) -> None:
         """
@@ -206,14 +214,19 @@ class Recorder:
         self._second, self._slot = second, slot
         return slot
 
-    def _same_statement(self, slot: Slot, text: str, same: Sequence[Statement]) -> None:
-        rollup = slot.statement(text[:MAX_STATEMENT_CHARS])
-        durations_s = [one.duration_s for one in same]
-        rollup.duration.record_many(durations_s)
-        slow = sum(duration_s > self._slow_query_s for duration_s in durations_s)
+    def _same_statement(self, slot: Slot, text: str, same: Sequence[Statement]) -> Histogram:
+        """Count executions of one statement; gives their durations, which belong to a route too."""
+        durations = Histogram()
+        durations.record_many([one.duration_s for one in same])
+        slow_s, slow = self._slow_query_s, 0
+        if durations.max_s is not None and durations.max_s > slow_s:
+            slow = len([1 for one in same if one.duration_s > slow_s])
+        errors = len([1 for one in same if one.error is not None])
         rows = [one.rows for one in same if one.rows is not None]
-        errors = sum(one.error is not None for one in same)
+        rollup = slot.statement(text[:MAX_STATEMENT_CHARS])
+        rollup.duration.merge(durations)
         rollup.add(len(same), errors, slow, sum(rows) if rows else None)
+        return durations
 
     def _blocking(self, slot: Slot, route: str, statement: Statement) -> None:
         key = ("blocking", route, statement.site or "", statement.text[:MAX_STATEMENT_CHARS])

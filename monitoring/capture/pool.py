@@ -228,20 +228,32 @@ class PoolCapture:
         times: dict[int, list[float]] = {}
         peaks: dict[int, int] = {}
         offset_s = self._hub.wall_s() - self._hub.monotonic_s()
+        # Those of a second mostly come in a row; `from_s` to `to_s` is the second that the last one lay in.
+        wait_from_s = wait_to_s = from_s = to_s = 0.0
+        second, some_waits, some_times = 0, [0.0], [0.0]
         with self._lock:
             for hold in holds:
+                start_s, end_s = hold.start_s, hold.end_s
                 if not hold.counted:
                     hold.counted = True
-                    second = int(hold.start_s + offset_s)
-                    waits.setdefault(second, []).append(hold.start_s - hold.asked_s)
-                    peaks[second] = max(peaks.get(second, 0), hold.held)
+                    if not wait_from_s <= start_s + offset_s < wait_to_s:
+                        second = int(start_s + offset_s)
+                        wait_from_s, wait_to_s = float(second), second + 1.0
+                        some_waits = waits.setdefault(second, [])
+                    some_waits.append(start_s - hold.asked_s)
+                    if hold.held > peaks.get(second, 0):
+                        peaks[second] = hold.held
                 if returned:
-                    times.setdefault(int(hold.end_s + offset_s), []).append(hold.end_s - hold.start_s)
-            for second in sorted(waits.keys() | times.keys()):
-                rollup = self._at(second)
-                rollup.wait.record_many(waits.get(second, ()))
-                rollup.hold.record_many(times.get(second, ()))
-                rollup.peak = max(rollup.peak, peaks.get(second, 0))
+                    if not from_s <= end_s + offset_s < to_s:
+                        from_s = float(int(end_s + offset_s))
+                        to_s = from_s + 1.0
+                        some_times = times.setdefault(int(from_s), [])
+                    some_times.append(end_s - start_s)
+            for each in sorted(waits.keys() | times.keys()):
+                rollup = self._at(each)
+                rollup.wait.record_many(waits.get(each, ()))
+                rollup.hold.record_many(times.get(each, ()))
+                rollup.peak = max(rollup.peak, peaks.get(each, 0))
 
     def count_failed(self, at_s: float, wait_s: float, *, timed_out: bool) -> None:
         """Record what `failed` saw at `at_s` by the monotonic clock [s]."""
