@@ -119,7 +119,8 @@ def _list(parsed: argparse.Namespace, history: "History") -> int:
     if parsed.json:
         _print_json({"total": found.total, "runs": [head_json(record) for record in records]})
     else:
-        print(list_text(records, found.total, history.where))
+        is_chosen = parsed.branch is not None or parsed.scenario is not None
+        print(list_text(records, found.total, history.where, is_chosen=is_chosen))
     return ExitCode.PASS
 
 

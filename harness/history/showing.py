@@ -30,10 +30,10 @@ _WRITERS: Mapping[str, Callable[[float], str]] = {
 }
 
 
-def list_text(records: Sequence[HistoryRecord], total: int, where: str) -> str:
-    """Return a table of records, and how many there are."""
+def list_text(records: Sequence[HistoryRecord], total: int, where: str, *, is_chosen: bool) -> str:
+    """Return a table of records, and how many there are; `is_chosen` where only some of them were asked for."""
     if not total:
-        return f"no run in {where}"
+        return f"no {'such ' if is_chosen else ''}run in {where}"
     rows = [_HEAD, *(_row(record) for record in records)]
     shown = f"{format_count(total)} run{'s' if total != 1 else ''} in {where}"
     if len(records) < total:

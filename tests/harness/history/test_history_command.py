@@ -44,6 +44,7 @@ def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
 
 def test_an_empty_history_is_said(shell: Shell) -> None:
     assert (0, "no run in runs/history\n", "") == shell("list")
+    assert (0, "no such run in runs/history\n", "") == shell("list", "--branch", "other")
     assert {"total": 0, "runs": []} == shell.json("list")
     assert not Path("runs").exists()
 
