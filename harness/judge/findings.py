@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from harness.columns import Floats
+from harness.judge.autocorrelation import bulk_levels, integrated_time, time_at_limit
+from harness.judge.quantiles import quantile, quantile_interval
 from harness.judge.shares import Tally
 from harness.judge.wording import duration
 from harness.model import Direction, Finding, Gate, Interval, Status
@@ -71,6 +74,54 @@ def quantile_finding(
 def reached(gate: Gate, *, failures: int) -> str:
     """Say what an exceedance of a gate on durations did, as a clause."""
     return f"took {duration(gate.limit)} or longer{' or failed' if failures else ''}"
+
+
+def observed_finding(
+    gate: Gate,
+    values_s: Floats,
+    *,
+    noun: str,
+    per_s: float,
+    did: str | None = None,
+    cure: str | None = None,
+    caveat: str = "",
+) -> Finding:
+    """
+    Judge a quantile of durations that are known one by one.
+
+    Args:
+        gate: the rule.
+        values_s: at least one, in the order of time; infinite for what never ended [s].
+        noun: what was observed, singular.
+        per_s: observations a second, for the remedy; 0 when not known.
+        did: what an exceedance did; None says it of a request.
+        cure: where to look when it fails; None says it of a request.
+        caveat: added to the reason.
+    """
+    # "Not below" instead of "at least": a value that is no number is an exceedance too.
+    exceeds = ~(values_s < gate.limit)
+    exceedances = int(exceeds.sum())
+    tally = Tally(
+        n=len(values_s),
+        exceedances=exceedances,
+        certain=exceedances,
+        unsent=0,
+        tau=time_at_limit(integrated_time(exceeds), bulk_levels(values_s), limit=gate.limit),
+        confidence=gate.confidence,
+        allowed_ratio=allowed_ratio(gate),
+    )
+    q, sure = gate.quantile or 1.0, tally.deciding_confidence
+    return quantile_finding(
+        gate,
+        tally,
+        measured=quantile(values_s, q),
+        interval=quantile_interval(values_s, q, confidence=sure, tau=tally.tau) if q < 1 else None,
+        noun=noun,
+        per_s=per_s,
+        did=did,
+        cure=cure,
+        caveat=caveat,
+    )
 
 
 def ratio_finding(gate: Gate, tally: Tally, *, noun: str, did: str, per_s: float, cure: str) -> Finding:

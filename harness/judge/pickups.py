@@ -2,11 +2,8 @@
 
 import numpy as np
 
-from harness.judge.autocorrelation import bulk_levels, integrated_time, time_at_limit
 from harness.judge.context import Context
-from harness.judge.findings import NotJudged, Outcome, allowed_ratio, nothing_observed, per_s, quantile_finding
-from harness.judge.quantiles import quantile, quantile_interval
-from harness.judge.shares import Tally
+from harness.judge.findings import NotJudged, Outcome, nothing_observed, observed_finding, per_s
 from harness.judge.wording import count
 from harness.model import Gate
 
@@ -34,24 +31,9 @@ def time_to_pickup(gate: Gate, context: Context) -> Outcome:
         return nothing_observed(gate, reason, remedy="a longer run")
     waits_s = [pickup.time_to_pickup_s for pickup in judged]
     values_s = np.array([np.inf if wait_s is None else wait_s for wait_s in waits_s], dtype=np.float64)
-    exceeds = ~(values_s < gate.limit)
-    exceedances = int(exceeds.sum())
-    tally = Tally(
-        n=len(judged),
-        exceedances=exceedances,
-        certain=exceedances,
-        unsent=0,
-        tau=time_at_limit(integrated_time(exceeds), bulk_levels(values_s), limit=gate.limit),
-        confidence=gate.confidence,
-        allowed_ratio=allowed_ratio(gate),
-    )
-    q = gate.quantile or 1.0
-    sure = tally.deciding_confidence
-    return quantile_finding(
+    return observed_finding(
         gate,
-        tally,
-        measured=quantile(values_s, q),
-        interval=quantile_interval(values_s, q, confidence=sure, tau=tally.tau) if q < 1 else None,
+        values_s,
         noun="deployment",
         per_s=per_s(len(in_window), context.window_s),
         did=_did(gate, never=sum(wait_s is None for wait_s in waits_s)),

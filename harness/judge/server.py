@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.judge.autocorrelation import EDGE_QUANTILE, bulk_levels, integrated_time, time_at_limit
+from harness.judge.autocorrelation import EDGE_QUANTILE, integrated_time, time_at_limit
 from harness.judge.context import Context
 from harness.judge.findings import (
     NotJudged,
@@ -14,11 +14,11 @@ from harness.judge.findings import (
     allowed_ratio,
     no_polls,
     nothing_observed,
+    observed_finding,
     per_s,
     plain_finding,
     quantile_finding,
 )
-from harness.judge.quantiles import quantile, quantile_interval
 from harness.judge.shares import Tally
 from harness.judge.wording import count, duration, percent
 from harness.model import PENDING_ROUTE, Finding, Gate, IndexEvidence, ServerFigures, Status
@@ -51,25 +51,10 @@ def handler_time(gate: Gate, context: Context) -> Outcome:
         return no_polls(gate)
     if not len(told_s):
         return NotJudged(reason=f"{_NO_SERVER}; no answer of {gate.subject} told its handler time either")
-    exceeds = ~(told_s < gate.limit)
-    exceedances = int(exceeds.sum())
-    tally = Tally(
-        n=len(told_s),
-        exceedances=exceedances,
-        certain=exceedances,
-        unsent=0,
-        tau=time_at_limit(integrated_time(exceeds), bulk_levels(told_s), limit=gate.limit),
-        confidence=gate.confidence,
-        allowed_ratio=allowed_ratio(gate),
-    )
-    q = gate.quantile or 1.0
-    sure = tally.deciding_confidence
     silent = len(values_s) - len(told_s)
-    return quantile_finding(
+    return observed_finding(
         gate,
-        tally,
-        measured=quantile(told_s, q),
-        interval=quantile_interval(told_s, q, confidence=sure, tau=tally.tau) if q < 1 else None,
+        told_s,
         noun="answer",
         per_s=per_s(len(told_s), context.window_s),
         caveat=f"; {count(silent, 'more request')} without such a time" if silent else "",
