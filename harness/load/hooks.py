@@ -14,6 +14,7 @@ The fleet's place in Locust's course of events.
 A worker has no files and prepares nothing: the master tells it what to do (`harness.load.distribution`).
 """
 
+import atexit
 import inspect
 import logging
 import signal
@@ -125,6 +126,7 @@ class Conductor:
             inspect.stack()
             if options.headless and not self._is_worker:
                 self._prepare(agents=1 if options.num_users is None else options.num_users)
+                atexit.register(self._leave_nothing)
             self._ready.set()
         except HarnessError as fault:
             self._say(str(fault))
@@ -249,6 +251,11 @@ class Conductor:
             # Locust calls a run without a request a success.
             self._fault = HarnessError(explain("run", fault="ended before its first poll: nothing was measured"))
             self._environment.process_exit_code = int(self._fault.exit_code)
+
+    def _leave_nothing(self) -> None:
+        """Remove the empty files of a run that Locust gave up without a word to us: no worker came in time."""
+        if self._run is not None and not self._run.running:
+            self._run.finish()
 
     def _bring_to_its_end(self, run: Run) -> None:
         slack_s = _STOP_SLACK_S

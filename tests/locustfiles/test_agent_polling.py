@@ -586,6 +586,20 @@ def test_workers_that_leave_during_the_start(tmp_path: Path, survivors: int, cod
         assert not done.directory.samples.exists()
 
 
+def test_a_run_that_no_worker_came_for_leaves_nothing(tmp_path: Path) -> None:
+    """Or it could not be tried again with the same folder."""
+    with polled_server("--agents", "5") as server:
+        done = run(
+            tmp_path,
+            *("-u", "5", "-t", "2s", "--host", server.url, "--master", "--expect-workers-max-wait", "1"),
+            *shared()[2:-2],
+        )
+    assert done.code == 1
+    assert "Gave up waiting for workers to connect" in done.output
+    assert "Traceback" not in done.output
+    assert list(done.directory.path.iterdir()) == []
+
+
 def shared() -> list[str]:
     """Return options for two processes that meet where no other test's do."""
     with socket.create_server(("127.0.0.1", 0)) as held:
