@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,17 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 def test_no_page_names_a_folder_of_somebodys_machine() -> None:
     for page in PAGES:
         assert not re.search(r"/(?:home|root|Users)/", page.read_text(encoding="utf-8")), page.name
+
+
+def test_the_page_of_dependencies_lists_each_of_the_project_and_no_other() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(one for extra in project["optional-dependencies"].values() for one in extra),
+    ]
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!package)([a-z][^|]*?) \|", page, re.MULTILINE)
+    # An extra of one package stands in a sentence instead of a table.
+    sentences = re.findall(r"^`pip install [^`]*` adds ([a-z-]+)", page, re.MULTILINE)
+    listed = [name for row in rows for name in row.split(", ")] + sentences
+    assert sorted(re.split(r"[\[<>=]", one)[0] for one in wanted) == sorted(listed)
