@@ -83,16 +83,15 @@ def read_output_options(parsed: argparse.Namespace, environment: Mapping[str, st
         HarnessError: a file can't be written where it is wanted.
     """
     environment = os.environ if environment is None else environment
-    taken: dict[Path, str] = {}
+    taken: dict[str, str] = {}
     for flag, name, _ in _FILES:
         path: Path | None = getattr(parsed, name)
         if path is not None:
             _check_place(flag, path)
-            other = taken.setdefault(path.absolute(), flag)
-            if other != flag:
-                raise UsageError(
-                    explain("option", flag, fault=f"the file of {other}", got=path, need="its own file")
-                )
+            _claim(taken, flag, path)
+    # Last, so that the option that somebody wrote is the one that is named.
+    if parsed.github_benchmark is not None:
+        _claim(taken, "--github-benchmark", bigger_path(parsed.github_benchmark))
     summary = environment.get(STEP_SUMMARY_VARIABLE) or None
     if parsed.step_summary and summary is None:
         fault = f"${STEP_SUMMARY_VARIABLE} is not set, so there is no file to append to"
@@ -103,6 +102,18 @@ def read_output_options(parsed: argparse.Namespace, environment: Mapping[str, st
         annotations=in_github if parsed.annotations is None else parsed.annotations,
         step_summary=None if summary is None or parsed.step_summary is False else Path(summary),
     )
+
+
+def bigger_path(path: Path) -> Path:
+    """Return the file for the figures of which more is better, beside the one for the others."""
+    return path.with_name(f"{path.stem}-bigger{path.suffix}")
+
+
+def _claim(taken: dict[str, str], flag: str, path: Path) -> None:
+    """Refuse a file that another option writes, by whatever name: only the later of the two would be left."""
+    other = taken.setdefault(os.path.realpath(path), flag)
+    if other != flag:
+        raise UsageError(explain("option", flag, fault=f"the file of {other}", got=path, need="its own file"))
 
 
 def _check_place(flag: str, path: Path) -> None:

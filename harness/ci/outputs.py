@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from harness.ci.options import STEP_SUMMARY_VARIABLE, OutputOptions
+from harness.ci.options import STEP_SUMMARY_VARIABLE, OutputOptions, bigger_path
 from harness.errors import HarnessError, explain
 from harness.report.annotations import render_annotations
 from harness.report.badge import render_badge
@@ -46,11 +46,6 @@ def _tell(errors: TextIO | None, text: str) -> None:
         with contextlib.suppress(OSError):
             errors.write(text)
             errors.flush()
-
-
-def bigger_path(path: Path) -> Path:
-    """Return the file for the figures of which more is better, beside the one for the others."""
-    return path.with_name(f"{path.stem}-bigger{path.suffix}")
 
 
 def _files(options: OutputOptions, judged: Judged) -> list[tuple[Path, bytes]]:

@@ -86,6 +86,17 @@ def test_a_place_that_no_file_can_be_made_at_is_refused_before_the_load(
     assert str(refusal.value).startswith(text.format(tmp_path))
 
 
+@pytest.mark.parametrize("other", ["a.json", "sub/../a.json", "link", "a-bigger.json"])
+def test_two_names_of_one_file_are_refused_too(tmp_path: Path, other: str) -> None:
+    """A link, a way round, and the second file that the figures of which more is better go into."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a.json")
+    with pytest.raises(
+        UsageError, match=r"option '--github-benchmark': the file of --junit, got .*, need its own"
+    ):
+        read("--github-benchmark", str(tmp_path / "a.json"), "--junit", str(tmp_path / other))
+
+
 def test_two_outputs_in_one_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"option '--badge': the file of --junit, got .*/x, need its own file"):
         read("--junit", f"{tmp_path}/x", "--badge", f"{tmp_path}/x")
