@@ -43,25 +43,16 @@ class Work(msgspec.Struct, eq=False, gc=False):
     statements: list[Statement] = msgspec.field(default_factory=list)
     waits: list[float] = msgspec.field(default_factory=list)
     """How long it waited for connections, one for each checkout [s]."""
-    driver_s: float = 0.0
-    """Commits, rollbacks and spilled statements [s]: database time beside that of `statements`."""
+    database_s: float = 0.0
+    """Time in database calls, commits and rollbacks and spilled statements included [s]."""
+    pool_wait_s: float = 0.0
+    """Time spent waiting for connections, spilled waits included [s]."""
     spilled_n: int = 0
-    spilled_wait_s: float = 0.0
 
     @property
     def queries(self) -> int:
         """Statements sent."""
         return self.spilled_n + len(self.statements)
-
-    @property
-    def database_s(self) -> float:
-        """Time in database calls [s]."""
-        return self.driver_s + sum([one.duration_s for one in self.statements])
-
-    @property
-    def pool_wait_s(self) -> float:
-        """Time spent waiting for connections [s]."""
-        return self.spilled_wait_s + sum(self.waits)
 
 
 @final

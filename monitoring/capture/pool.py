@@ -182,7 +182,9 @@ class PoolCapture:
                     work = context.work
                     if work is None:
                         work = context.begin_work()
-                    work.waits.append(now_s - asked_s)
+                    wait_s = now_s - asked_s
+                    work.waits.append(wait_s)
+                    work.pool_wait_s += wait_s
             # Nothing is handed in before it comes back, or stays out for a second: see `flush`.
             holds[record] = hold = _Hold(self, asked_s, now_s, 0, call_site(), context)
             hold.held = len(holds)
@@ -197,7 +199,9 @@ class PoolCapture:
             now_s = hub.monotonic_s()
             context = current.get()
             if context is not None and context.hub is hub and not context.done:
-                (context.work or context.begin_work()).waits.append(now_s - asked_s)
+                work = context.work or context.begin_work()
+                work.waits.append(now_s - asked_s)
+                work.pool_wait_s += now_s - asked_s
             hub.put(_Failed(self, now_s, now_s - asked_s, isinstance(error, PoolTimeoutError)))
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not hide the real one
             hub.fault(fault)

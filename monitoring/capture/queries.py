@@ -121,7 +121,7 @@ class QueryCapture:
                     work = context.work
                     if work is None:
                         work = context.begin_work()
-                    work.driver_s += clock() - start_s
+                    work.database_s += clock() - start_s
 
         return driver_call
 
@@ -164,6 +164,7 @@ class QueryCapture:
             if work is None:
                 work = context.begin_work()
             work.statements.append(statement)
+            work.database_s += duration_s
             if len(work.statements) >= _SPILL_AT:
                 self._spill(context, work)
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the statement
@@ -172,10 +173,8 @@ class QueryCapture:
     def _spill(self, context: RequestContext, work: Work) -> None:
         """Relieve a long request of its statements, so that its memory is bounded; its sums are kept."""
         statements, work.statements = work.statements, []
-        waits, work.waits = work.waits, []
+        work.waits = []
         work.spilled_n += len(statements)
-        work.driver_s += sum(statement.duration_s for statement in statements)
-        work.spilled_wait_s += sum(waits)
         for statement in statements:
             self._hub.put(LooseStatement(statement, context.wall_s(statement.start_s), context))
 

@@ -220,7 +220,7 @@ class Exchange(RequestContext, eq=False):
             status,
             end_s - start_s,
             0.0 if work is None else work.database_s,
-            0 if work is None else work.queries,
+            0 if work is None else work.spilled_n + len(work.statements),
             0.0 if work is None else work.pool_wait_s,
             client[0] if client else None,
             agent,
