@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 import harness
@@ -306,11 +307,23 @@ def conclude_again(path: Path) -> Conclusion:
     """
     directory = RunDirectory(path)
     if directory.result.exists():
-        result = read_result(directory)
+        result = _result_of(directory)
         columns = read_columns(directory.samples).polled
         return Conclusion(result=result, columns=columns, ticks=read_ticks(directory.generator))
     taken = take_up(directory)
     return conclude(directory, run=taken.run, reading=taken.reading, warnings=taken.warnings)
+
+
+def _result_of(directory: RunDirectory) -> Result:
+    """Read a run's result; where it is damaged, name the way to a new one."""
+    try:
+        return read_result(directory)
+    except HarnessError as fault:
+        # One of a newer version is whole: that is not to be written over.
+        if not isinstance(fault.__cause__, msgspec.DecodeError | ValueError):
+            raise
+        remedy = f"'harness gate {directory.path} --write', which judges its samples anew"
+        raise HarnessError(f"{fault}; try {remedy}") from fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

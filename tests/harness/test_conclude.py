@@ -1,6 +1,7 @@
 """From stored samples to a stored result."""
 
 import datetime
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,3 +159,28 @@ def test_a_run_that_the_gates_ended_is_judged_up_to_what_they_decided_on(tmp_pat
     found = {finding.gate.name: finding for finding in result.verdict.findings}
     assert Status.FAIL is found["p95"].status
     assert found["p95"].reason.startswith("The run was ended; 1 of 2 polls took 200 ms or longer")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (
+            lambda whole: whole[:100],
+            r"not a Result record: .*; try 'harness gate .* --write', which judges its samples",
+        ),
+        (lambda whole: b"\xff" + whole, r"not a Result record: .*; try 'harness gate "),
+        (
+            lambda whole: whole.replace(b'"schema_version":1', b'"schema_version":99', 1),
+            r"newer version of the harness, got schema 99, need 1 or less; try a newer harness$",
+        ),
+    ],
+)
+def test_a_result_that_can_not_be_read_is_said_with_what_helps(
+    tmp_path: Path, damage: Callable[[bytes], bytes], said: str
+) -> None:
+    """The samples are what counts, and they are there; the result of a newer version is not to be written over."""
+    directory = stored_run(tmp_path)
+    conclude_again(tmp_path)
+    directory.result.write_bytes(damage(directory.result.read_bytes()))
+    with pytest.raises(HarnessError, match=said):
+        conclude_again(tmp_path)
