@@ -25,6 +25,7 @@ from harness.staging import (
 from harness.units import parse_duration_s, parse_ratio
 
 if TYPE_CHECKING:
+    from harness.load.command import LoadOptions
     from harness.model import Scenario
 
 _MOST_AGENTS = 100_000
@@ -219,6 +220,46 @@ def check_options(options: RunOptions) -> "Scenario":
             )
         )
     return scenario
+
+
+def load_options(options: RunOptions, scenario: "Scenario", *, host: str, folder: Path | None) -> "LoadOptions":
+    """
+    Return what the load is told of a run.
+
+    Args:
+        options: of the run.
+        scenario: that they describe.
+        host: base URL of the target, whoever started it.
+        folder: gets the samples; None where nothing is going to be sent.
+    """
+    from harness.load.command import LoadOptions
+
+    return LoadOptions(
+        host=host,
+        agents=options.agents,
+        interval_s=options.interval_s,
+        run_time_s=options.run_time_s,
+        seed=options.seed,
+        samples_dir=folder,
+        phase_model=options.phase_model,
+        request_timeout_s=options.request_timeout_s,
+        warmup_s=scenario.warmup_s,
+        agents_file=options.agents_file,
+        agent_id_prefix=options.agent_id_prefix,
+        processes=options.processes,
+        keep_alive=options.keep_alive,
+        scenario=options.scenario,
+        parameters=options.parameters,
+        agents_path=options.agents_path,
+        pending_route=options.pending_route,
+        header_env=options.header_env,
+        ca_file=options.access.ca_file,
+        insecure_token=options.insecure_token,
+        # The embedded target is ours, and free for everything.
+        allow_writes=options.allow_writes or options.host is None,
+        most_per_s=options.most_per_s,
+        abort_ratio=options.abort_ratio,
+    )
 
 
 def _check_ranges(options: RunOptions) -> None:

@@ -34,9 +34,9 @@ from harness.gatefiles import GateSet, choose_gates
 from harness.indexes.audit import audit_pending_query
 from harness.interrupt import Interrupt
 from harness.judge.gates import plan_shortfall
-from harness.load.command import LoadOptions, locust_command
+from harness.load.command import locust_command
 from harness.model import SCHEMA_VERSION, IndexEvidence, Reading, Result, Run, RunState, Scenario
-from harness.options import RunOptions, check_options
+from harness.options import RunOptions, check_options, load_options
 from harness.recording import Recording, record_run
 from harness.rundir import PARTIAL_SUFFIX, RunDirectory, cannot_write, encode, read_header, write_atomically
 from harness.scenario_gates import with_scenario_gates
@@ -129,7 +129,7 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
         )
         with interrupt.graceful():
             driven = drive(
-                _load_command(options, run, directory),
+                locust_command(load_options(options, scenario, host=target.record.url, folder=directory.path)),
                 directory,
                 run_time_s=scenario.run_time_s,
                 request_timeout_s=options.request_timeout_s,
@@ -251,37 +251,6 @@ def _describe(options: RunOptions, scenario: Scenario, target: RunningTarget, di
         settling=options.stop_when_settled,
         keep_alive=options.keep_alive,
         processes=options.processes,
-    )
-
-
-def _load_command(options: RunOptions, run: Run, directory: RunDirectory) -> list[str]:
-    return locust_command(
-        LoadOptions(
-            host=run.target.url,
-            agents=options.agents,
-            interval_s=options.interval_s,
-            run_time_s=options.run_time_s,
-            seed=options.seed,
-            phase_model=options.phase_model,
-            request_timeout_s=options.request_timeout_s,
-            warmup_s=run.scenario.warmup_s,
-            samples_dir=directory.path,
-            agents_file=options.agents_file,
-            agent_id_prefix=options.agent_id_prefix,
-            processes=options.processes,
-            keep_alive=options.keep_alive,
-            scenario=options.scenario,
-            parameters=options.parameters,
-            agents_path=options.agents_path,
-            pending_route=options.pending_route,
-            header_env=options.header_env,
-            ca_file=options.access.ca_file,
-            insecure_token=options.insecure_token,
-            # The embedded target is ours, and free for everything.
-            allow_writes=options.allow_writes or options.host is None,
-            most_per_s=options.most_per_s,
-            abort_ratio=options.abort_ratio,
-        )
     )
 
 

@@ -48,32 +48,11 @@ def run_scenarios(parsed: argparse.Namespace) -> int:
 
 def show_dry_run(options: "RunOptions", *, as_json: bool) -> int:
     """Print what a run would send, and send nothing."""
-    from harness.load.command import LoadOptions
     from harness.load.dry_run import as_text, dry_run
-    from harness.options import check_options
+    from harness.options import check_options, load_options
 
     scenario = check_options(options)
-    load = LoadOptions(
-        host=options.host or _EMBEDDED.replace("PORT", "1"),
-        agents=options.agents,
-        interval_s=options.interval_s,
-        run_time_s=options.run_time_s,
-        seed=options.seed,
-        samples_dir=None,
-        phase_model=options.phase_model,
-        request_timeout_s=options.request_timeout_s,
-        warmup_s=scenario.warmup_s,
-        agents_file=options.agents_file,
-        agent_id_prefix=options.agent_id_prefix,
-        scenario=options.scenario,
-        parameters=options.parameters,
-        agents_path=options.agents_path,
-        pending_route=options.pending_route,
-        header_env=options.header_env,
-        allow_writes=options.allow_writes or options.host is None,
-        most_per_s=options.most_per_s,
-        abort_ratio=options.abort_ratio,
-    )
+    load = load_options(options, scenario, host=options.host or _EMBEDDED.replace("PORT", "1"), folder=None)
     sections = dict(dry_run(load, options.access, attached=options.host is not None))
     if options.host is None:
         # The port is not known before it is taken.

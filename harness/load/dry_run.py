@@ -84,6 +84,7 @@ def _before(options: LoadOptions, *, attached: bool) -> tuple[str, ...]:
 
 def _request(options: LoadOptions, access: Access) -> tuple[str, ...]:
     masked = "".join(f"{line}\r\n" for line in access.masked())
+    masked += "" if options.keep_alive else "Connection: close\r\n"
     endpoint = parse_endpoint(options.host, headers=masked, pending_route=options.pending_route)
     prefix = endpoint.get_prefix(endpoint.pending_path(_ids(options)[0])).decode("ascii")
     return (*(prefix + "…, another for each poll").split("\r\n"),)

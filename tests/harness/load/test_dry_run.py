@@ -27,11 +27,17 @@ def test_everything_is_said_but_the_secrets(secret: None, capsys: pytest.Capture
     assert "s3cret" not in shown
     assert "Authorization: Bearer ***" in shown
     assert "X-Api-Key: ***" in shown
+    assert "Connection:" not in shown
     assert "GET /master/api/deployments/pending/node-0001 HTTP/1.1" in shown
     assert "12 polls in 60.0 s" in shown
     assert "     5.000 s  GET /master/api/deployments/pending/node-000" in shown
     assert "at most 7 requests/s; called off when clearly more than 50% of the polls fail; read-only" in shown
     assert shown.endswith("nothing was sent\n")
+
+
+def test_the_close_that_each_poll_asks_for_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["run", "--dry-run", "--json", "--keep-alive", "off"])
+    assert "Connection: close" in json.loads(capsys.readouterr().out)["each poll"]
 
 
 def test_it_is_there_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
