@@ -1,5 +1,5 @@
 """
-Gates as text, and text as gates: the form of the command line, of gate files and of reports.
+Text as gates: the form of the command line, of gate files and of reports. `harness.gate_text` writes it.
 
 ::
 
@@ -20,6 +20,7 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
 from harness.errors import UsageError, explain
+from harness.gate_text import name_of, plain_decimal
 from harness.judge.catalogue import METRICS, Kind, nearest_metric
 from harness.load.answers import ERROR_KINDS
 from harness.model import PENDING_ROUTE, Direction, Gate
@@ -76,30 +77,6 @@ def parse_gate(
     """
     gate = _Reader(text, interval_s).gate(name, confidence=confidence, on_inconclusive=on_inconclusive)
     return replace(gate, name=name_of(gate)) if name is None else gate
-
-
-def format_gate(gate: Gate) -> str:
-    """
-    Write a gate as `parse_gate` reads it. The name is left out: it stands beside the text, or follows from it.
-
-    Returns:
-        One line. Reading it gives the same gate but for its name.
-    """
-    subject = "" if gate.metric == "index" or gate.subject == PENDING_ROUTE else f"{gate.subject}: "
-    return subject + ", ".join([_condition_text(gate), *_option_texts(gate)])
-
-
-def name_of(gate: Gate) -> str:
-    """Derive a short name from what a gate says: ``p95``, ``errors-timeout``, ``GET /api/agents p95``."""
-    if gate.metric == "index":
-        return gate.subject
-    words = [] if gate.metric == "response_time" and gate.quantile is not None else [gate.metric.replace("_", "-")]
-    words += [gate.kind] if gate.kind else []
-    words += [_aggregate_text(gate.quantile, short=True)] if gate.quantile is not None else []
-    words += ["above"] if gate.direction is Direction.ABOVE else []
-    words += ["vs-baseline"] if gate.against_baseline else []
-    where = "" if gate.subject == PENDING_ROUTE else f"{gate.subject} "
-    return where + "-".join(words)
 
 
 def with_unique_names(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
@@ -316,9 +293,7 @@ class _Reader:
         need, form = _UNITS[unit]
         if re.fullmatch(_NUMBER, text):
             fault = "a limit without a unit" if unit != "count" else "no whole number"
-            # As a share of 1, as k6 writes it; 1 itself can only be a per cent.
-            shown = f"{Decimal(text) * 100:f}" if unit == "ratio" and Decimal(text) < 1 else text
-            shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
+            shown = _meant_percent(text) if unit == "ratio" else plain_decimal(Decimal(text))
             remedy = f"'{form.format(shown)}'" if unit != "count" else None
             raise self._fault(fault, got=f"'{text}'", need=need, remedy=remedy)
         remedy = "'1/interval'" if unit == "per_s" and re.match(r"1\s*/\s*i", text) else None
@@ -327,10 +302,7 @@ class _Reader:
     def _percent(self, text: str) -> float:
         value = _read_quantity(text, "ratio")
         if value is None:
-            number = re.fullmatch(_NUMBER, text) is not None
-            shown = f"{Decimal(text) * 100:f}" if number and Decimal(text) < 1 else text
-            shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
-            remedy = f"'{shown}%'" if number else None
+            remedy = f"'{_meant_percent(text)}%'" if re.fullmatch(_NUMBER, text) else None
             raise self._fault("a limit without a unit", got=f"'{text}'", need=_UNITS["ratio"][0], remedy=remedy)
         return value
 
@@ -389,75 +361,11 @@ def _read_quantity(text: str, unit: str) -> float | None:
         return None
 
 
+def _meant_percent(text: str) -> str:
+    """Return a bare number as the per cent that was meant: a share of 1, as k6 writes it, but 1 itself is none."""
+    number = Decimal(text)
+    return plain_decimal(number * 100 if number < 1 else number)
+
+
 def _is_percent(text: str) -> bool:
     return re.fullmatch(rf"{_NUMBER}\s*%", text) is not None
-
-
-def _condition_text(gate: Gate) -> str:
-    if gate.metric == "index":
-        return f"index({gate.subject})"
-    figure = _figure_text(gate)
-    if gate.against_baseline:
-        bound = (
-            f"> -{_percent_text(gate.limit)}"
-            if gate.direction is Direction.ABOVE
-            else f"< +{_percent_text(gate.limit)}"
-        )
-        return f"{figure} vs baseline {bound}"
-    limit = quantity_text(gate.limit, gate.unit)
-    if gate.direction is Direction.NEAR and gate.tolerance_ratio:
-        return f"{figure} within {_percent_text(gate.tolerance_ratio)} of {limit}"
-    none_may = METRICS[gate.metric].kind is Kind.SHARE and gate.limit == 0
-    operator = {Direction.BELOW: "<", Direction.ABOVE: ">", Direction.NEAR: "=="}[gate.direction]
-    return f"{figure} {'==' if none_may else operator} {limit}"
-
-
-def _figure_text(gate: Gate) -> str:
-    aggregate = "" if gate.quantile is None else _aggregate_text(gate.quantile)
-    if gate.metric == "response_time" and aggregate:
-        return aggregate
-    kind = f"({gate.kind})" if gate.kind else ""
-    return f"{gate.metric}{kind} {aggregate}".strip()
-
-
-def _aggregate_text(quantile: float, *, short: bool = False) -> str:
-    if quantile == 1:
-        return "max"
-    percent = _plain(Decimal(repr(quantile)) * 100)
-    return f"p{percent}" if short else f"p({percent})"
-
-
-def quantity_text(value: float, unit: str) -> str:
-    """
-    Write a limit as `parse_gate` reads it, without loss: ``200ms``, ``1%``, ``0.1/s``.
-
-    Args:
-        value: finite, ≥ 0, in `unit`.
-        unit: as `harness.model.Gate.unit`.
-    """
-    if unit == "s":
-        exact = Decimal(repr(value))
-        return f"{_plain(exact)}s" if exact >= 1 or exact == 0 else f"{_plain(exact * 1000)}ms"
-    if unit == "ratio":
-        return _percent_text(value)
-    suffix = "/s" if unit == "per_s" else ""
-    return _plain(Decimal(repr(value))) + suffix
-
-
-def _percent_text(ratio: float) -> str:
-    return f"{_plain(Decimal(repr(ratio)) * 100)}%"
-
-
-def _plain(value: Decimal) -> str:
-    """Write a decimal without exponent and without needless zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _option_texts(gate: Gate) -> list[str]:
-    return [
-        *([f"confidence {_percent_text(gate.confidence)}"] if gate.confidence != 0.95 else []),
-        *([f"on_inconclusive {gate.on_inconclusive}"] if gate.on_inconclusive != "fail" else []),
-        *(["abort_on_fail"] if gate.abort_on_fail else []),
-        *(["optional"] if gate.optional else []),
-    ]

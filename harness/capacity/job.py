@@ -15,7 +15,7 @@ from harness.capacity.search import Bracket, Next, Plan, Try, bracket, next_try,
 from harness.capacity_model import CAPACITY_SCHEMA_VERSION, Capacity, Step
 from harness.environment import describe_environment
 from harness.errors import HarnessError, explain
-from harness.gate_syntax import format_gate
+from harness.gate_text import format_gate
 from harness.gatefiles import choose_gates
 from harness.interrupt import Interrupt
 from harness.judge.gates import required_polls

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.gate_syntax import format_gate, name_of, parse_gate, quantity_text, with_unique_names
+from harness.gate_syntax import parse_gate, with_unique_names
+from harness.gate_text import format_gate, name_of, quantity_text
 from harness.judge.catalogue import METRICS, Kind, nearest_metric
 from harness.judge.gates import spec_gates
 from harness.load.answers import ERROR_KINDS

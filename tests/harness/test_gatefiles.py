@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import HarnessError, UsageError
-from harness.gate_syntax import format_gate
+from harness.gate_text import format_gate
 from harness.gatefiles import STARTER_FILE, choose_gates, read_gate_file
 from harness.judge.gates import spec_gates
 
