@@ -44,6 +44,7 @@ RUNS, ACCEPTANCES, NOTES = "runs", "acceptances", "notes"
 SUFFIX = ".json"
 TEMPORARY_SUFFIX = ".tmp"
 _IGNORED = f"/{INDEX}/\n*{TEMPORARY_SUFFIX}\n"
+_TOLD_EVERY = 250
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 T = TypeVar("T", HistoryRecord, Acceptance, Note)
@@ -217,10 +218,16 @@ class FolderHistory:
         deque(self._read_all(NOTES, Note, left_out), maxlen=0)
 
     def _read_all(self, folder: str, kind: type[T], left_out: dict[str, str]) -> Iterator[T]:
-        read = (
-            (self._name(path), self._read(path, kind, left_out), None) for path in self.files(folder, left_out)
-        )
+        files = self._told(self.files(folder, left_out))
+        read = ((self._name(path), self._read(path, kind, left_out), None) for path in files)
         yield from (record for record, _ in _sole(read, left_out))
+
+    def _told(self, files: list[Path]) -> Iterator[Path]:
+        """Yield the files, and tell how far it is."""
+        for done, path in enumerate(files, start=1):
+            yield path
+            if done % _TOLD_EVERY == 0 or done == len(files):
+                self.progress("reading files", done, len(files))
 
     def _read(self, path: Path, kind: type[T], left_out: dict[str, str]) -> T | None:
         try:

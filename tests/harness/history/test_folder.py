@@ -47,6 +47,16 @@ def test_each_run_is_a_file_of_its_own_by_month(history: FolderHistory) -> None:
     assert 0o644 == stat.S_IMODE(file_of(history, record()).stat().st_mode)
 
 
+def test_reading_the_files_themselves_tells_how_far_it_is(history: FolderHistory) -> None:
+    """With distributions no index helps: a large history takes minutes."""
+    told: list[tuple[str, int, int]] = []
+    for number in range(3):
+        history.add(record(number))
+    telling = FolderHistory(history.path, lambda *how_far: told.append(how_far))
+    assert 3 == len(list(telling.scan({}, distributions=True)))
+    assert [("reading files", 3, 3)] == told
+
+
 def test_the_month_is_that_of_utc(history: FolderHistory) -> None:
     late = replace(record(), at_utc="2026-12-01T00:30:00+02:00")
     history.add(late)
