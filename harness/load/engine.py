@@ -281,42 +281,34 @@ class Engine:
 
     def _send_next(self, agent: int, now_s: float) -> None:
         """Send what an agent is due to send; nothing when it is early."""
-        intended_s = self._pacing.take(agent, now_s, end_s=self._end_s)
+        pacing = self._pacing
+        intended_s = pacing.take(agent, now_s, end_s=self._end_s)
+        missed_s = pacing.skipped_s
         extra_s = self._extras.pop(agent, None) if self._extras else None
+        extra = intended_s is None
         if intended_s is None:
-            if extra_s is None:
+            if extra_s is None or extra_s > now_s:
+                if extra_s is not None:
+                    self._extras[agent] = extra_s
                 self._wait(agent)
                 return
-            if extra_s > now_s:
-                self._extras[agent] = extra_s
-                self._wait(agent)
-                return
-            self._send(agent, extra_s, extra=True, now_s=now_s)
-            return
-        self._send(agent, intended_s, extra=False, now_s=now_s)
-
-    def _send(self, agent: int, intended_s: float, *, extra: bool, now_s: float) -> None:
+            intended_s, missed_s = extra_s, ()
         request_id = self._next_request_id()
-        poll = Poll(
-            agent,
-            intended_s,
-            extra=extra,
-            start_s=now_s,
-            deadline_s=self._deadline_s(now_s),
-            missed_s=() if extra else self._pacing.skipped_s,
-            following_s=self._pacing.following_s,
-            request_id=request_id,
-            request=b"%b%b%b%b\r\n\r\n"
-            % (self._before_id, self._paths[agent].encode(), self._after_id, request_id.encode()),
+        request = b"%b%b%b%b\r\n\r\n" % (
+            self._before_id,
+            self._paths[agent].encode(),
+            self._after_id,
+            request_id.encode(),
         )
+        end_s = self._end_s
+        deadline_s = now_s + self._timeout_s if end_s is None or now_s <= end_s else self._late_deadline_s(now_s)
+        poll = Poll(agent, intended_s, extra, now_s, deadline_s, missed_s, pacing.following_s, request_id, request)
         self._in_flight[agent] = poll
         self._wire.carry(poll)
 
-    def _deadline_s(self, start_s: float) -> float:
-        """Return when a poll is given up: those sent after the run's end get what is left of the time to stop."""
-        end_s = self._end_s
-        if end_s is None or start_s <= end_s:
-            return start_s + self._timeout_s
+    def _late_deadline_s(self, start_s: float) -> float:
+        """Return when a poll is given up that is sent after the run's end: it gets what is left of its time."""
+        end_s = start_s if self._end_s is None else self._end_s
         return max(start_s + _LEAST_TIMEOUT_S, end_s + self._timeout_s)
 
     def _wait(self, agent: int) -> None:

@@ -39,12 +39,11 @@ class Poll:
         *("request_id", "retried", "start_s"),
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # by position: by name each call would make a dictionary
         self,
         agent: int,
         intended_s: float,
-        *,
-        extra: bool,
+        extra: bool,  # noqa: FBT001  # likewise
         start_s: float,
         deadline_s: float,
         missed_s: tuple[float, ...],
