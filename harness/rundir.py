@@ -54,6 +54,9 @@ PARTIAL_SUFFIX = ".partial"
 _LONGEST_S = 1e9
 _MOST_AGENTS = 10_000_000
 
+_DAMAGED = (msgspec.DecodeError, UnicodeDecodeError)
+"""What a line that is no record raises; the second where its text is not UTF-8."""
+
 T = TypeVar("T")
 
 
@@ -320,7 +323,7 @@ def read_samples(path: Path) -> StoredSamples:
         for line in file:
             try:
                 sample = decoder.decode(line)
-            except msgspec.DecodeError:
+            except _DAMAGED:
                 torn += 1
                 continue
             if 0 <= sample.intended_start_s <= _LONGEST_S and 0 <= sample.start_s <= sample.end_s <= _LONGEST_S:
@@ -332,17 +335,7 @@ def read_samples(path: Path) -> StoredSamples:
 
 def read_ticks(path: Path) -> tuple[GeneratorTick, ...]:
     """Read the generator's ticks, leaving out a torn last line; empty for no file."""
-    if not path.exists():
-        return ()
-    ticks: list[GeneratorTick] = []
-    decoder = msgspec.json.Decoder(GeneratorTick)
-    with _open(path) as file:
-        for line in file:
-            try:
-                ticks.append(decoder.decode(line))
-            except msgspec.DecodeError:
-                continue
-    return tuple(ticks)
+    return _read_lines(path, GeneratorTick)
 
 
 def read_pickups(path: Path) -> tuple[Pickup, ...]:
@@ -364,24 +357,14 @@ def _read_lines(path: Path, kind: type[T]) -> tuple[T, ...]:
         for line in file:
             try:
                 records.append(decoder.decode(line))
-            except msgspec.DecodeError:
+            except _DAMAGED:
                 continue
     return tuple(records)
 
 
 def read_notes(path: Path) -> tuple[LoadNote, ...]:
     """Read what happened to the load itself, leaving out a torn last line; empty for no file."""
-    if not path.exists():
-        return ()
-    notes: list[LoadNote] = []
-    decoder = msgspec.json.Decoder(LoadNote)
-    with _open(path) as file:
-        for line in file:
-            try:
-                notes.append(decoder.decode(line))
-            except msgspec.DecodeError:
-                continue
-    return tuple(notes)
+    return _read_lines(path, LoadNote)
 
 
 def _header(line: bytes, path: Path) -> SampleHeader:

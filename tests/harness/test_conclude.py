@@ -84,12 +84,20 @@ def test_samples_of_before_there_were_warnings_are_read(tmp_path: Path) -> None:
     assert 2 == len(conclude_again(tmp_path).result.warnings)
 
 
+NOT_TEXT = b'{"t_s":0.5,"cpu_ratio":0.1,"loop_lag_s":0.001,"rss_bytes":1000,"worker":"\xff"}\n'
 TICK = b'{"t_s":0.5,"cpu_ratio":0.1,"loop_lag_s":0.001,"rss_bytes":1000}\n'
 
 
 @pytest.mark.parametrize(
     ("content", "known"),
-    [(None, False), (b"", False), (b"\x00garbage\n[]\n{}\n", False), (TICK[:30], False), (TICK, True)],
+    [
+        (None, False),
+        (b"", False),
+        (b"\x00garbage\n[]\n{}\n", False),
+        (TICK[:30], False),
+        (NOT_TEXT, False),
+        (TICK, True),
+    ],
 )
 def test_a_generator_of_unknown_health_is_said(tmp_path: Path, content: bytes | None, *, known: bool) -> None:
     """Without it a FAIL can't be told from an overloaded generator's; the polls are judged all the same."""

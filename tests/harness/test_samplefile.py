@@ -188,12 +188,18 @@ def test_routes_are_told_apart_by_method_and_template(tmp_path):
         LINE.replace(b'"bytes_in":2', b'"bytes_in":-2'),
         LINE.replace(b'"status":200', b'"status":"OK"'),
         LINE.replace(b'"agent":"node-0"', b'"agent":null'),
+        LINE.replace(b'"agent":"node-0"', b'"agent":"\xff"'),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_a_damaged_line_is_left_out_and_counted(tmp_path, damaged):
     stored = read_columns(write(tmp_path, LINE, damaged, LINE))
     assert (2, 1) == (len(stored.polled), stored.torn_lines)
+
+
+def test_a_line_that_is_no_text_is_left_out_one_by_one_too(tmp_path):
+    one_by_one = read_samples(write(tmp_path, LINE, LINE.replace(b'"agent":"node-0"', b'"agent":"\xff"'), LINE))
+    assert (2, 1) == (len(one_by_one.samples), one_by_one.torn_lines)
 
 
 def test_a_line_cut_off_at_the_end_is_counted(tmp_path):
