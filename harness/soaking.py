@@ -38,6 +38,12 @@ def soak_findings(
         slice_s=float(slice_s),
     )
     if written:
-        stored = {one.name: {**asdict(one), "drift": asdict(drift_of(one.times_s, one.values))} for one in series}
+        stored = {
+            one.name: {
+                **asdict(one),
+                "drift": asdict(drift_of(one.times_s, one.values, least_ratio=one.limit_ratio)),
+            }
+            for one in series
+        }
         write_atomically(directory.drift, msgspec.json.format(msgspec.json.encode(stored), indent=1))
     return tuple(drift_finding(one) for one in series)
