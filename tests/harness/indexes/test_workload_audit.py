@@ -199,7 +199,8 @@ def test_what_can_not_be_explained(engine: Engine) -> None:
         "DELETE FROM deployments; DROP TABLE agents",
     )
     made = audit(url_of(engine), work)
-    assert (6, 1, 1 / 6) == (made.coverage.captured, made.coverage.explained, made.coverage.time_ratio)
+    assert (6, 1) == (made.coverage.captured, made.coverage.explained)
+    assert pytest.approx(1 / 6) == made.coverage.time_ratio
     assert 2 == made.coverage.skipped["no query: nothing to explain"]
     assert 1 == made.coverage.skipped["cut off in the log"]
     assert 2 == sum(
