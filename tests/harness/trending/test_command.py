@@ -82,10 +82,10 @@ def test_accepting_what_is_not_there_names_it(worse: Path, capsys: pytest.Captur
     assert () == open_history(worse).acceptances()
 
 
-@pytest.mark.parametrize("latest", [True, False])
-def test_a_change_is_accepted_from_a_run_by_its_short_name(latest: bool, worse: Path) -> None:
+@pytest.mark.parametrize("short", ["latest", "the beginning of its id"])
+def test_a_change_is_accepted_from_a_run_by_its_short_name(short: str, worse: Path) -> None:
     """The acceptance holds the whole id: what a short name means changes with every run."""
-    name = "latest" if latest else stepped().points[-1].record[:-1]
+    name = short if short == "latest" else stepped().points[-1].record[:-1]
     assert 0 == trend("accept", "*", "--run", name, "--reason", "wanted", "--history", worse)
     (acceptance,) = open_history(worse).acceptances()
     assert stepped().points[-1].record == acceptance.record
