@@ -34,8 +34,8 @@ ORIGIN_DELAY_S = 0.2
 """From "everyone is there" to the origin [s]: time to set everything up, so that no poll starts late."""
 
 _KEEP_EVERY_S = 0.02
-_KEPT_AT_ONCE = 10
-"""Samples kept before polls get their turn: they take about 0.2 ms."""
+_KEPT_AT_ONCE = 50
+"""Samples kept before polls get their turn: about a millisecond. Ten at a time cost a seventh more CPU."""
 
 Report = Callable[[deque[Sample]], None]
 
