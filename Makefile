@@ -36,7 +36,7 @@ guard: setup ## our own hot paths against their limits, as ratios (half a minute
 	@$(BIN)/python -m pytest benchmarks/guards -q $(ARGS)
 
 # 4 from the trend: too few runs yet to judge any series. It has been drawn, and the gates come after it.
-benchmark: setup ## performance targets and indexes on SQLite and PostgreSQL, into the history, drawn and judged (ten minutes)
+benchmark: setup ## performance targets and indexes on SQLite and PostgreSQL, into the history, drawn and judged (about three minutes)
 	@mkdir -p runs
 	@INDEX_BENCHMARK_SIZES=1000,100000,1000000 $(BIN)/python -m pytest benchmarks/performance benchmarks/indexes \
 	  --benchmark-json=runs/benchmarks.json $(ARGS)
