@@ -3,9 +3,10 @@
 import pytest
 from hypothesis import settings
 
-# A deadline for each example would be a timing assert, and a busy machine misses it.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# A deadline for each example would be a timing assert, and a busy machine misses it. The same examples each time:
+# what fails is then the change's fault; `--hypothesis-profile=default` looks for new ones.
+settings.register_profile("pollgauge", deadline=None, derandomize=True)
+settings.load_profile("pollgauge")
 
 pytest_plugins = ["tests.postgres_fixture"]
 
