@@ -11,6 +11,7 @@ from harness.columns import Columns
 from harness.history_model import Comparison
 from harness.judge.compare import Figure, compare
 from harness.judge.drift import drift_of
+from harness.judge.soak import RESOURCE_LIMIT_RATIO, RESPONSE_LIMIT_RATIO
 from harness.model import PENDING_ROUTE, Direction, Pickup, Result, Status, TargetTick
 from harness.report.context import RunContext
 from harness.report.traces import DriftSeries, Traces
@@ -200,11 +201,11 @@ def drifts() -> tuple[DriftSeries, ...]:
             change_ratio=found.change_ratio,
             drifts=found.drifts,
         )
-        for name, subject, unit, values in (
-            ("p95", "p95 of the response time", "s", steady),
-            ("memory", "the target's memory", "bytes", growing),
+        for name, subject, unit, least_ratio, values in (
+            ("p95", "p95 of the response time", "s", RESPONSE_LIMIT_RATIO, steady),
+            ("memory", "the target's memory", "bytes", RESOURCE_LIMIT_RATIO, growing),
         )
-        for found in (drift_of(times_s, values),)
+        for found in (drift_of(times_s, values, least_ratio=least_ratio),)
     )
 
 

@@ -13,7 +13,7 @@ from harness.model import Coverage, Finding, Gate, Interval, Status, TargetTick,
 from harness.units import format_duration, format_ratio
 
 RESPONSE_LIMIT_RATIO = 0.2
-"""Growth of a response time over the run that matters; half an hour of a quiet machine can tell it from noise."""
+"""Growth of a response time over the run that matters."""
 
 RESOURCE_LIMIT_RATIO = 0.05
 """Growth of memory, connections and files over the run that matters."""
