@@ -88,7 +88,7 @@ def contenders() -> list[Contender]:
 
 def _from_prometheus(one: Any, q: float) -> float:
     """Return what ``histogram_quantile`` makes of the buckets: linear within the one that holds the rank."""
-    counts = list(accumulate(bucket.get() for bucket in one._buckets))
+    counts: list[float] = list(accumulate(bucket.get() for bucket in one._buckets))
     rank = q * counts[-1]
     place = bisect_left(counts, rank)
     if place >= len(PROMETHEUS_BOUNDS_S):

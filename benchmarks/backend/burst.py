@@ -23,7 +23,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # publishes no types
 
 from benchmarks.backend.designs import DESIGNS, Setup
 from harness.backend.seed import seed

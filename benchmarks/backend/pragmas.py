@@ -53,7 +53,8 @@ def engine_with(url: str, pragmas: dict[str, str]) -> Engine:
 
 def read(engine: Engine, seconds: float) -> list[float]:
     """Poll for some seconds; return the times taken [s]."""
-    times, end_s = [], time.perf_counter() + seconds
+    times: list[float] = []
+    end_s = time.perf_counter() + seconds
     while (start_s := time.perf_counter()) < end_s:
         with engine.connect() as connection:
             pending_deployments(connection, f"agent-{len(times) % AGENTS + 1:04d}")
@@ -69,7 +70,8 @@ def write(engine: Engine, seconds: float, stop: Event | None = None) -> list[flo
         connection.execute(
             update(Deployment).where(Deployment.id <= max(ids)).values(status=DeploymentStatus.PENDING)
         )
-    times, end_s = [], time.perf_counter() + seconds
+    times: list[float] = []
+    end_s = time.perf_counter() + seconds
     for number in ids:
         if (start_s := time.perf_counter()) >= end_s or (stop is not None and stop.is_set()):
             break

@@ -304,9 +304,9 @@ def print_correlated() -> None:
     print("| step | independent | AR(1) 0.3 | AR(1) 0.5 | AR(1) 0.7 |\n|---|---:|---:|---:|---:|")
     for size in (0.05, 0.10):
         draws = (normal, correlated(0.3), correlated(0.5), correlated(0.7))
-        cells = [find_step(before=30, after=30, size=size, runs=400, draw=draw) for draw in draws]
+        found = [find_step(before=30, after=30, size=size, runs=400, draw=draw) for draw in draws]
         print(
-            f"| {size:.0%} | " + " | ".join(f"{100 * c.told:.0f} ({100 * c.confirmed:.0f})" for c in cells) + " |"
+            f"| {size:.0%} | " + " | ".join(f"{100 * c.told:.0f} ({100 * c.confirmed:.0f})" for c in found) + " |"
         )
 
 

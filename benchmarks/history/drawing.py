@@ -71,12 +71,12 @@ def main() -> int:
         for name, series in (("1 series x 100 runs", trio[1:2]), ("3 series x 100 runs", trio)):
             place = Path(folder, name.replace(" ", "-"))
             store(place / "history", series)
-            for what, flags in (
+            for what, form in (
                 ("all files", ()),
                 ("page alone", ("--format", "html")),
                 ("table", ("--format", "none")),
             ):
-                best = min(command_s(place / "history", place / f"out{i}", *flags) for i in range(3))
+                best = min(command_s(place / "history", place / f"out{i}", *form) for i in range(3))
                 print(f"{name}, {what}: {best:.2f} s CPU")
     many(200, 1000)
     return 0

@@ -1,6 +1,7 @@
 """How often a run is ended early by mistake, and how soon rightly, measured through the watcher itself."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def stop_of(
     for polls in range(100, n + 1, 100):
         seen = columns.where(np.arange(n) < polls)
         now_s = polls * INTERVAL_S / AGENTS
-        stop = watcher.look(polls, lambda seen=seen: {POLLED: seen}, start_s=0.0, now_s=now_s)
+        stop = watcher.look(polls, partial(dict, {POLLED: seen}), start_s=0.0, now_s=now_s)
         if stop is not None:
             return stop
     return None

@@ -33,7 +33,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # publishes no types
 
 from benchmarks.results import Comparison, Row, environment, now_utc, store, table
 from harness.judge.summary import summarise
@@ -199,7 +199,7 @@ def base_rss(file: Path, *, ours: bool) -> int:
         locust(file, Path(name), url, agents=10, interval_s=1.0, ours=ours) as process,
     ):
         time.sleep(5)
-        return psutil.Process(process.pid).memory_info().rss
+        return int(psutil.Process(process.pid).memory_info().rss)
 
 
 def compare(options: argparse.Namespace) -> list[Comparison]:
