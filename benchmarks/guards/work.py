@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.judge.rates import columns_from, evidence_from
-from benchmarks.monitoring.overhead import application, directly, settle
+from benchmarks.monitoring.subjects import application, directly, settle
 from benchmarks.reports.day import polls
 from harness.history.trend import judge_trend
 from harness.history_model import Point, Series, SeriesKey

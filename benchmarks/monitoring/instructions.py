@@ -25,8 +25,8 @@ from pathlib import Path
 
 from sqlalchemy import create_engine
 
-from benchmarks.monitoring.overhead import application, by_uvicorn, directly, settle
 from benchmarks.monitoring.peers import BARE, contenders
+from benchmarks.monitoring.subjects import application, by_uvicorn, directly, settle
 from benchmarks.results import Comparison, Row, environment, now_utc, store
 from monitoring import monitor
 from monitoring.clock import SystemClock

@@ -10,9 +10,7 @@ Bare is measured twice: the application called directly, which is the least a re
 uvicorn's own protocol over a transport that goes nowhere (httptools and uvloop where they can be imported), which
 is what a request costs a server but for its system calls. There uvicorn's access log stands beside ours.
 
-The server: uvicorn in a process of its own, bare, with its access log and with ours, all three alive through the
-whole run. They take turns in changing order at answering the same number of requests over keep-alive connections.
-A pause after each turn lets the threads finish, and the whole process's CPU clock tells what the turn cost.
+The server: see `benchmarks.monitoring.servers`. Where the system allows it, what is measured has one core.
 
     python -m benchmarks.monitoring.overhead [--rounds 40] [--block 1000] [--server] [--store]
     python -m benchmarks.plots    # pictures of what was stored
@@ -20,150 +18,28 @@ A pause after each turn lets the threads finish, and the whole process's CPU clo
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import importlib
 import importlib.util
 import logging
 import os
 import shutil
-import socket
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine
 from uvicorn.logging import AccessFormatter
-from uvicorn.server import ServerState
 
 from benchmarks.monitoring.peers import BARE, contenders
-from benchmarks.results import Comparison, Row, environment, now_utc, store
+from benchmarks.monitoring.servers import in_a_server
+from benchmarks.monitoring.subjects import Drive, application, by_uvicorn, directly, settle
+from benchmarks.monitoring.turns import Measured, last_core, on_cores, tell
+from benchmarks.results import Comparison, environment, now_utc, store
 from monitoring import Handle, Settings, instrument
-
-PATH = "/api/deployments/pending/{agent_id}"
-
-
-def application(engine: Engine | None, *, threaded: bool, telemetry: Mapping[str, Any] | None = None) -> FastAPI:
-    # Only newer versions take it.
-    chosen: dict[str, Any] = {} if telemetry is None else {"telemetry": telemetry}
-    app = FastAPI(**chosen)
-
-    def answer(agent_id: str) -> dict[str, Any]:
-        if engine is None:
-            return {"agent_id": agent_id, "deployments": []}
-        with engine.connect() as connection:
-            rows = connection.execute(text("SELECT 1 WHERE :a <> 'x'"), {"a": agent_id})
-            return {"agent_id": agent_id, "deployments": [row[0] for row in rows]}
-
-    if threaded:
-        app.get(PATH)(answer)
-    else:
-
-        @app.get(PATH)
-        async def pending(agent_id: str) -> dict[str, Any]:
-            return answer(agent_id)
-
-    return app
-
-
-async def call(app: Any, number: int) -> None:
-    path = f"/api/deployments/pending/agent-{number % 50}"
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"host", b"127.0.0.1:8000"), (b"user-agent", b"agent/1"), (b"accept", b"*/*")],
-        "client": ("127.0.0.1", 50000),
-        "server": ("127.0.0.1", 8000),
-    }
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        pass
-
-    await app(scope, receive, send)
-
-
-Drive = Callable[[int], Coroutine[Any, Any, None]]
-"""Sends so many requests."""
-
-
-def directly(app: Any) -> Drive:
-    async def drive(requests: int) -> None:
-        for number in range(requests):
-            await call(app, number)
-
-    return drive
-
-
-class Nowhere(asyncio.Transport):
-    """A connection whose other end swallows everything."""
-
-    def write(self, data: Any) -> None:
-        pass
-
-    def is_closing(self) -> bool:
-        return False
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return {"peername": ("127.0.0.1", 50000), "sockname": ("127.0.0.1", 8000)}.get(name, default)
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-
-def by_uvicorn(app: Any, *, access_log: bool, connections: int = 8) -> Drive:
-    """Return a drive through uvicorn's protocol; call within the loop."""
-    config = uvicorn.Config(app, log_config=None, lifespan="off")
-    config.load()
-    protocol_class: Any = config.http_protocol_class
-    state = ServerState()
-    # A server renews these once a second.
-    state.default_headers = [(b"server", b"uvicorn"), (b"date", b"Mon, 23 Nov 2026 00:00:00 GMT")]
-    protocols = []
-    for _ in range(connections):
-        protocol = protocol_class(config=config, server_state=state, app_state={})
-        protocol.access_log = access_log
-        protocol.connection_made(Nowhere())
-        protocols.append(protocol)
-    payloads = [request_bytes(number) for number in range(50)]
-
-    async def drive(requests: int) -> None:
-        for first in range(0, requests, connections):
-            for number, protocol in enumerate(protocols, first):
-                protocol.data_received(payloads[number % 50])
-            await asyncio.sleep(0)
-            while not all(protocol.cycle.response_complete for protocol in protocols):
-                await asyncio.sleep(0)
-
-    return drive
-
-
-def request_bytes(number: int) -> bytes:
-    return (
-        f"GET /api/deployments/pending/agent-{number} HTTP/1.1\r\n"
-        "Host: 127.0.0.1:8000\r\nUser-Agent: agent/1\r\nAccept: */*\r\n\r\n"
-    ).encode()
 
 
 async def cpu_us(drive: Drive, requests: int, handle: Handle | None) -> float:
@@ -172,45 +48,6 @@ async def cpu_us(drive: Drive, requests: int, handle: Handle | None) -> float:
     if handle is not None:
         settle(handle)
     return (time.process_time() - start) / requests * 1e6
-
-
-def settle(handle: Handle) -> None:
-    """Have the layer's threads do now what they would do within a quarter of a second."""
-    assert handle.monitor is not None
-    handle.monitor.hub.empty()
-    handle.monitor._files.flush()
-
-
-@dataclass(slots=True)
-class Measured:
-    """What one comparison found: CPU of each contender in each round [µs a request]."""
-
-    drives: dict[str, Drive] = field(default_factory=dict)
-    figures: dict[str, list[float]] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    ours: set[str] = field(default_factory=set)
-
-    def ratios(self, name: str) -> list[float]:
-        """Return each round's ratio to the bare application in the same round."""
-        return [value / bare for value, bare in zip(self.figures[name], self.figures[BARE], strict=True)]
-
-    def rows(self) -> list[Row]:
-        """Return it as it is stored: the bare median, and that times each one's median ratio."""
-        base = statistics.median(self.figures[BARE])
-        rows = []
-        for name in self.figures:
-            ratios = self.ratios(name)
-            low, high = quartiles(ratios)
-            rows.append(
-                Row(
-                    name=name,
-                    value=base * statistics.median(ratios),
-                    low=base * low,
-                    high=base * high,
-                    ours=name in self.ours,
-                )
-            )
-        return rows + [Row(name=name, value=None, note=why) for name, why in self.missing.items()]
 
 
 async def in_process(*, rounds: int, block: int, database: bool, threaded: bool) -> Measured:
@@ -291,124 +128,6 @@ async def take_turns(measured: Measured, handles: dict[str, Handle], *, rounds: 
     tell(measured)
 
 
-def tell(measured: Measured) -> None:
-    """Print each contender beside the bare one."""
-    figures = measured.figures
-    for name, values in figures.items():
-        ratios = measured.ratios(name)
-        low, high = quartiles(ratios)
-        print(
-            f"   {name:46s} {statistics.median(values):7.1f} µs  least {min(values):7.1f}  "
-            f"{statistics.median(ratios):5.2f}× bare ({low:.2f}–{high:.2f}), "
-            f"least {min(values) / min(figures[BARE]):.2f}×"
-        )
-
-
-def quartiles(values: list[float]) -> tuple[float, float]:
-    cut = statistics.quantiles(values, n=4)
-    return cut[0], cut[2]
-
-
-# ---- the server
-
-
-SERVER = """
-import sys
-from pathlib import Path
-import uvicorn
-from sqlalchemy import create_engine
-from benchmarks.monitoring.overhead import application
-from monitoring import Settings, instrument
-port, kind, folder, query = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4] == "query"
-engine = create_engine(f"sqlite:///{folder / 'x.db'}") if query else None
-app = application(engine, threaded=query)
-if kind == "ours":
-    instrument(app, engine, Settings(log_dir=folder / "logs"))
-uvicorn.run(app, port=port, log_level="info", access_log=kind == "access")
-"""
-SETTLE_S = 0.6
-"""Longer than a line needs from a request's end to its file: a quarter of a second, and a fifth of one."""
-_READY_S = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-async def load(port: int, requests: int, connections: int = 8) -> None:
-    async def agent(number: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        payload = (
-            f"GET /api/deployments/pending/agent-{number} HTTP/1.1\r\nHost: x\r\nUser-Agent: agent/1\r\n\r\n"
-        ).encode()
-        for _ in range(requests // connections):
-            writer.write(payload)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-            await reader.readexactly(length)
-        writer.close()
-
-    await asyncio.gather(*(agent(number) for number in range(connections)))
-
-
-def cpu_of(pid: int) -> float:
-    """Return the CPU time of a process, all of its threads that are or were [s]."""
-    return time.clock_gettime((~pid << 3) | 2)  # the clock's number, as clock_getcpuclockid(3) makes it on Linux
-
-
-@contextlib.contextmanager
-def serving(kind: str, folder: Path, *, query: bool) -> Iterator[tuple[int, int]]:
-    """Have a server run; gives its process id and port once it answers."""
-    port = free_port()
-    with (folder / f"{kind}.out").open("w") as out:
-        arguments = [str(port), kind, str(folder), "query" if query else "none"]
-        server = subprocess.Popen([sys.executable, "-c", SERVER, *arguments], stdout=out, stderr=out)
-        try:
-            until_s = time.monotonic() + _READY_S
-            while True:
-                try:
-                    asyncio.run(load(port, 8))
-                    break
-                except OSError:
-                    if server.poll() is not None or time.monotonic() > until_s:
-                        raise RuntimeError(f"server: {(folder / f'{kind}.out').read_text()}") from None
-                    time.sleep(0.1)
-            yield server.pid, port
-        finally:
-            server.terminate()
-            server.wait(10)
-
-
-def turn_us(pid: int, port: int, requests: int) -> float:
-    """Return what a turn costs a server [µs a request]."""
-    before_s = cpu_of(pid)
-    asyncio.run(load(port, requests))
-    time.sleep(SETTLE_S)
-    return (cpu_of(pid) - before_s) / requests * 1e6
-
-
-def in_a_server(*, rounds: int, requests: int, query: bool) -> Measured:
-    """Compare servers in processes of their own."""
-    what = "sync route, one query on SQLite" if query else "async route, no query"
-    print(f"\n== uvicorn in its own process: {what}, {requests} requests a turn, {rounds} turns each")
-    kinds = {"bare": BARE, "access": "uvicorn's access log", "ours": "ours, everything on"}
-    measured = Measured(ours={kinds["ours"]}, figures={name: [] for name in kinds.values()})
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="overhead-")))
-        servers = {name: stack.enter_context(serving(kind, folder, query=query)) for kind, name in kinds.items()}
-        for pid, port in servers.values():
-            turn_us(pid, port, requests // 2)
-        names = list(servers)
-        for number in range(rounds):
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                measured.figures[name].append(turn_us(*servers[name], requests))
-    tell(measured)
-    return measured
-
-
 COMPARISONS = {
     "monitoring_overhead": "a request, called directly, async route",
     "monitoring_overhead_query": "a request with one SQLite query, called directly, sync route",
@@ -421,7 +140,7 @@ _SERVER = "monitoring_overhead_server"
 _SERVER_QUERY = "monitoring_overhead_server_query"
 
 
-def keep(name: str, measured: Measured, *, rounds: int, arguments: str) -> None:
+def keep_result(name: str, measured: Measured, *, rounds: int, arguments: str) -> None:
     """Store a comparison for `benchmarks.plots`."""
     comparison = Comparison(
         name=name,
@@ -442,18 +161,19 @@ def keep(name: str, measured: Measured, *, rounds: int, arguments: str) -> None:
 
 
 def run(comparison: str, *, rounds: int, block: int) -> Measured:
-    """Make one of the comparisons."""
+    """Make one of the comparisons, on one core."""
     if comparison in {_SERVER, _SERVER_QUERY}:
         query = comparison == _SERVER_QUERY
         return in_a_server(rounds=max(3, rounds // 5), requests=1500 if query else 3000, query=query)
-    if comparison == "monitoring_overhead_uvicorn":
-        loops: Any = asyncio
-        if importlib.util.find_spec("uvloop"):
-            loops = importlib.import_module("uvloop")
-        with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
-            return runner.run(driven_by_uvicorn(rounds=rounds, block=block))
-    query = comparison == "monitoring_overhead_query"
-    return asyncio.run(in_process(rounds=rounds, block=block, database=query, threaded=query))
+    with on_cores(last_core()):
+        if comparison == "monitoring_overhead_uvicorn":
+            loops: Any = asyncio
+            if importlib.util.find_spec("uvloop"):
+                loops = importlib.import_module("uvloop")
+            with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
+                return runner.run(driven_by_uvicorn(rounds=rounds, block=block))
+        query = comparison == "monitoring_overhead_query"
+        return asyncio.run(in_process(rounds=rounds, block=block, database=query, threaded=query))
 
 
 def main() -> None:
@@ -470,7 +190,7 @@ def main() -> None:
             measured = run(name, rounds=asked.rounds, block=asked.block)
             if asked.store:
                 chosen = f"--rounds {asked.rounds} --block {asked.block}"
-                keep(
+                keep_result(
                     name, measured, rounds=len(measured.figures[BARE]), arguments=f"--only {name} {chosen} --store"
                 )
 
