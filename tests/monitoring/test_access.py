@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
-from sqlalchemy import Engine
+from fastapi import Depends, FastAPI, HTTPException
+from sqlalchemy import Engine, create_engine
+from starlette.applications import Starlette
 
 from monitoring import Handle, Settings, prometheus
 from monitoring.cli import main
@@ -39,6 +40,62 @@ def test_a_token_guards_everything_but_liveness(install: Install, settings: Sett
         assert answer.json() == {"detail": "token missing or wrong"}
     assert client.get(path, headers=[("Authorization", "Bearer open-sesame")]).status == 200
     assert client.get("/api/health/live").json() == {"status": "pass"}
+
+
+# ---- HEAD
+
+
+OURS = (*GUARDED, "/api/health/live", "/api/metrics/prometheus")
+
+
+@pytest.mark.parametrize("kind", [FastAPI, Starlette])
+@pytest.mark.parametrize("path", OURS)
+def test_head_answers_as_get_does_without_a_body(
+    install: Install, settings: Settings, kind: type[Starlette], path: str
+) -> None:
+    """Load balancers and uptime checkers ask with HEAD: the same status and headers, the same token."""
+    client, _ = install(kind(), None, Settings(log_dir=settings.log_dir, token="open-sesame"))
+    for headers in ([], [("Authorization", "Bearer open-sesame")]):
+        got = client.get(path, headers=headers)
+        head = client.request("HEAD", path, headers=headers)
+        assert head.status == got.status == (200 if headers or path.endswith("live") else 401)
+        assert (head.body, head.error) == (b"", None)
+        ours = {"content-type", "cache-control", "www-authenticate"}
+        assert {k: v for k, v in head.headers.items() if k in ours} == {
+            k: v for k, v in got.headers.items() if k in ours
+        }
+        assert int(head.headers["content-length"]) > 0
+    assert client.request("POST", path).status == 405
+
+
+def test_head_tells_of_a_database_that_fails(install: Install, tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder.db'}")
+    client, _ = install(FastAPI(), engine)
+    head = client.request("HEAD", "/api/health")
+    assert (head.status, head.body) == (503, b"")
+
+
+def test_head_passes_the_applications_own_dependencies(install: Install) -> None:
+    """A login before the whole application holds for HEAD as for GET."""
+
+    def login() -> None:
+        raise HTTPException(403)
+
+    client, _ = install(FastAPI(dependencies=[Depends(login)]))
+    for path in GUARDED:
+        head = client.request("HEAD", path)
+        assert (head.status, head.body) == (403, b"")
+    assert client.request("HEAD", "/api/health/live").status == 200
+
+
+def test_head_is_not_in_the_openapi_document(install: Install) -> None:
+    app = FastAPI()
+    install(app)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of two operations with one id
+        paths = app.openapi()["paths"]
+    assert set(OURS) == set(paths)
+    assert all(list(item) == ["get"] for item in paths.values())
 
 
 # ---- OpenMetrics
