@@ -1,7 +1,7 @@
 """From stored samples to a stored verdict and its report. Needs no target and no load."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -19,9 +19,12 @@ from harness.judge.observations import keep_alive_note, recovery_note
 from harness.judge.quantiles import quantile_interval
 from harness.judge.soak import with_findings
 from harness.judge.summary import summarise
+from harness.judge.wording import count
 from harness.model import (
     SCHEMA_VERSION,
     GeneratorTick,
+    LoadNote,
+    Pickup,
     Reading,
     Result,
     Run,
@@ -30,18 +33,18 @@ from harness.model import (
     Summary,
     Target,
     TargetKind,
+    TargetTick,
 )
 from harness.report.context import QuantileBand, RunContext
 from harness.rundir import (
     RunDirectory,
+    StoredLines,
     decode,
     encode,
-    read_notes,
-    read_pickups,
+    read_lines,
     read_reading,
     read_result,
     read_run,
-    read_ticks,
     write_atomically,
 )
 from harness.samplefile import POLLED, StoredColumns, read_columns
@@ -65,6 +68,17 @@ class Conclusion:
     result: Result
     columns: Columns
     ticks: tuple[GeneratorTick, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """What was written into a run's folder while it went on."""
+
+    samples: StoredColumns
+    ticks: StoredLines[GeneratorTick]
+    notes: StoredLines[LoadNote]
+    pickups: StoredLines[Pickup]
+    target_ticks: StoredLines[TargetTick]
 
 
 def conclude(
@@ -91,9 +105,9 @@ def conclude(
     Raises:
         HarnessError: no readable samples, or the folder can't be written.
     """
-    stored = read_columns(directory.samples)
+    stored = _read_stored(directory)
     chosen = gates or read_gates(directory) or spec_gate_set(interval_s=run.scenario.interval_s)
-    evidence = _evidence(directory, stored, run=run, reading=reading)
+    evidence = _evidence(stored, run=run, reading=reading)
     until_s = evidence.summary.window_end_s
     result = Result(
         schema_version=SCHEMA_VERSION,
@@ -103,48 +117,60 @@ def conclude(
         indexes=evidence.indexes,
         verdict=with_findings(
             judge(chosen.gates, evidence),
-            soak_findings(directory, run, stored.polled, until_s=until_s, written=written),
+            soak_findings(directory, run, stored.samples.polled, until_s=until_s, written=written),
         ),
         warnings=(
-            *stored.header.warnings,
-            *(note.text for note in read_notes(directory.notes)),
+            *stored.samples.header.warnings,
+            *(note.text for note in stored.notes.records),
             *warnings,
             *(reading.notes if reading else ()),
             *([f"{run.stop.reason}."] if run.stop else []),
             *_observed(run, evidence),
-            *_damage(stored, evidence),
+            *_torn(directory, stored),
+            *_unknown_health(evidence),
         ),
         routes={key: route.summary for key, route in evidence.others.items()},
         gates_from=chosen.source,
     )
     if written:
         write_atomically(directory.result, encode(result))
-    return Conclusion(result=result, columns=stored.polled, ticks=evidence.ticks)
+    return Conclusion(result=result, columns=stored.samples.polled, ticks=evidence.ticks)
 
 
-def _evidence(directory: RunDirectory, stored: StoredColumns, *, run: Run, reading: Reading | None) -> Evidence:
+def _read_stored(directory: RunDirectory) -> _Stored:
+    return _Stored(
+        samples=read_columns(directory.samples),
+        ticks=read_lines(directory.generator, GeneratorTick),
+        notes=read_lines(directory.notes, LoadNote),
+        pickups=read_lines(directory.pickups, Pickup),
+        target_ticks=read_lines(directory.target_ticks, TargetTick),
+    )
+
+
+def _evidence(stored: _Stored, *, run: Run, reading: Reading | None) -> Evidence:
     """Put together everything that is known of a run."""
-    start_s, end_s = measured_window(run, stored.polled)
+    samples = stored.samples
+    start_s, end_s = measured_window(run, samples.polled)
     summary = summarise(
-        stored.polled,
-        header=stored.header,
+        samples.polled,
+        header=samples.header,
         window_start_s=start_s,
         window_end_s=end_s,
-        intended=intended_in_window(stored.header, start_s, end_s),
+        intended=intended_in_window(samples.header, start_s, end_s),
     )
     return Evidence(
         summary=summary,
-        columns=stored.polled,
-        agents=_present(stored.header, summary),
+        columns=samples.polled,
+        agents=_present(samples.header, summary),
         interval_s=run.scenario.interval_s,
         server=reading.server if reading else None,
         indexes=reading.indexes if reading else (),
-        ticks=read_ticks(directory.generator),
+        ticks=stored.ticks.records,
         interrupted=run.state is not RunState.FINISHED,
         target_death=reading.target_death if reading else None,
         lost=reading is None,
-        others=_other_routes(stored, start_s, end_s),
-        pickups=read_pickups(directory.pickups),
+        others=_other_routes(samples, start_s, end_s),
+        pickups=stored.pickups.records,
         settling=run.settling,
         stop=run.stop,
         keep_alive=run.keep_alive,
@@ -169,17 +195,28 @@ def _observed(run: Run, evidence: Evidence) -> tuple[str, ...]:
     return tuple(note for note in notes if note is not None)
 
 
-def _damage(stored: StoredColumns, evidence: Evidence) -> list[str]:
-    """Return what is missing of what the load generator wrote."""
-    told = []
-    if stored.torn_lines:
-        told.append(f"{stored.torn_lines} lines of samples.jsonl are torn or impossible, and left out.")
-    if not evidence.ticks:
-        told.append(
-            "The load generator's own health is not known, generator.jsonl holds none of it: what it was late "
-            "itself in noticing answers counts as the target's."
-        )
-    return told
+def _torn(directory: RunDirectory, stored: _Stored) -> tuple[str, ...]:
+    """Return for each file how many of its lines could not be read; nothing of those that are whole."""
+    torn = {
+        directory.samples: stored.samples.torn_lines,
+        directory.generator: stored.ticks.torn_lines,
+        directory.notes: stored.notes.torn_lines,
+        directory.pickups: stored.pickups.torn_lines,
+        directory.target_ticks: stored.target_ticks.torn_lines,
+    }
+    return tuple(
+        f"{count(n, 'line')} of {path.name} {'is' if n == 1 else 'are'} torn or impossible, and left out."
+        for path, n in torn.items()
+        if n
+    )
+
+
+def _unknown_health(evidence: Evidence) -> tuple[str, ...]:
+    text = (
+        "The load generator's own health is not known, generator.jsonl holds none of it: what it was late "
+        "itself in noticing answers counts as the target's."
+    )
+    return () if evidence.ticks else (text,)
 
 
 def write_gates(directory: RunDirectory, gates: GateSet) -> None:
@@ -308,8 +345,12 @@ def conclude_again(path: Path) -> Conclusion:
     directory = RunDirectory(path)
     if directory.result.exists():
         result = _result_of(directory)
-        columns = read_columns(directory.samples).polled
-        return Conclusion(result=result, columns=columns, ticks=read_ticks(directory.generator))
+        stored = _read_stored(directory)
+        # What was damaged since the verdict is missing in the report that is drawn now.
+        warnings = tuple(dict.fromkeys((*result.warnings, *_torn(directory, stored))))
+        return Conclusion(
+            result=replace(result, warnings=warnings), columns=stored.samples.polled, ticks=stored.ticks.records
+        )
     taken = take_up(directory)
     return conclude(directory, run=taken.run, reading=taken.reading, warnings=taken.warnings)
 

@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 
@@ -38,7 +38,6 @@ from harness.errors import HarnessError, explain
 from harness.model import (
     SCHEMA_VERSION,
     GeneratorTick,
-    LoadNote,
     Pickup,
     Reading,
     Result,
@@ -150,6 +149,20 @@ class StoredSamples:
 
     header: SampleHeader
     samples: tuple[Sample, ...]
+    torn_lines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLines(Generic[T]):
+    """
+    What a file of one record a line held.
+
+    Args:
+        records: every whole one, in file order.
+        torn_lines: lines that were none; a killed writer leaves at most one.
+    """
+
+    records: tuple[T, ...]
     torn_lines: int
 
 
@@ -334,37 +347,43 @@ def read_samples(path: Path) -> StoredSamples:
 
 
 def read_ticks(path: Path) -> tuple[GeneratorTick, ...]:
-    """Read the generator's ticks, leaving out a torn last line; empty for no file."""
-    return _read_lines(path, GeneratorTick)
+    """Read the generator's ticks, leaving out what is torn; empty for no file."""
+    return read_lines(path, GeneratorTick).records
 
 
 def read_pickups(path: Path) -> tuple[Pickup, ...]:
-    """Read the pickups, leaving out a torn last line; empty for no file."""
-    return _read_lines(path, Pickup)
+    """Read the pickups, leaving out what is torn; empty for no file."""
+    return read_lines(path, Pickup).records
 
 
 def read_target_ticks(path: Path) -> tuple[TargetTick, ...]:
-    """Read the target's ticks, leaving out a torn last line; empty for no file."""
-    return _read_lines(path, TargetTick)
+    """Read the target's ticks, leaving out what is torn; empty for no file."""
+    return read_lines(path, TargetTick).records
 
 
-def _read_lines(path: Path, kind: type[T]) -> tuple[T, ...]:
+def read_lines(path: Path, kind: type[T]) -> StoredLines[T]:
+    """
+    Read a file of one record a line, whole or damaged.
+
+    Args:
+        path: the file; none is as good as an empty one.
+        kind: class of its records.
+
+    Raises:
+        HarnessError: the file can't be read.
+    """
     if not path.exists():
-        return ()
+        return StoredLines(records=(), torn_lines=0)
     records: list[T] = []
+    torn = 0
     decoder = msgspec.json.Decoder(kind)
     with _open(path) as file:
         for line in file:
             try:
                 records.append(decoder.decode(line))
             except _DAMAGED:
-                continue
-    return tuple(records)
-
-
-def read_notes(path: Path) -> tuple[LoadNote, ...]:
-    """Read what happened to the load itself, leaving out a torn last line; empty for no file."""
-    return _read_lines(path, LoadNote)
+                torn += 1
+    return StoredLines(records=tuple(records), torn_lines=torn)
 
 
 def _header(line: bytes, path: Path) -> SampleHeader:

@@ -111,6 +111,39 @@ def test_a_generator_of_unknown_health_is_said(tmp_path: Path, content: bytes | 
     assert (not known) == (warning in conclude_again(tmp_path).result.warnings)
 
 
+WHOLE_LINES = {
+    "samples.jsonl": b"",
+    "generator.jsonl": TICK,
+    "notes.jsonl": b'{"t_s":1.0,"text":"A worker left"}\n',
+    "target.jsonl": b"",
+    "pickups.jsonl": b"",
+}
+
+
+@pytest.mark.parametrize("name", WHOLE_LINES)
+def test_lines_that_can_not_be_read_are_counted_whatever_file_they_are_of(tmp_path: Path, name: str) -> None:
+    """Half of the generator's ticks are not its health, and fewer pickups are not the truth."""
+    stored_run(tmp_path)
+    whole = WHOLE_LINES[name]
+    with (tmp_path / name).open("ab") as file:
+        file.write(whole + b'{"t_s": 1.5, "cp\n' + whole)
+    assert f"1 line of {name} is torn or impossible, and left out." in conclude_again(tmp_path).result.warnings
+    # Damage of after the verdict is told too, and what was told before is not told twice.
+    with (tmp_path / name).open("ab") as file:
+        file.write(b"\x00\n")
+    warnings = conclude_again(tmp_path).result.warnings
+    assert f"2 lines of {name} are torn or impossible, and left out." in warnings
+    assert len(set(warnings)) == len(warnings)
+
+
+def test_of_a_whole_file_nothing_is_said(tmp_path: Path) -> None:
+    stored_run(tmp_path)
+    for name, whole in WHOLE_LINES.items():
+        with (tmp_path / name).open("ab") as file:
+            file.write(whole)
+    assert not [line for line in conclude_again(tmp_path).result.warnings if "torn" in line]
+
+
 def with_routes(folder: Path) -> RunDirectory:
     """Add fifty requests of another route to a stored run."""
     directory = stored_run(folder)

@@ -20,8 +20,8 @@ import pytest
 
 from harness.errors import ExitCode
 from harness.load.command import SCENARIO_FILE, LoadOptions, locust_command
-from harness.model import PENDING_ROUTE, ServerTiming
-from harness.rundir import RunDirectory, StoredSamples, read_notes, read_samples, read_ticks
+from harness.model import PENDING_ROUTE, LoadNote, ServerTiming
+from harness.rundir import RunDirectory, StoredSamples, read_lines, read_samples, read_ticks
 from harness.schedule import Schedule
 from tests.harness.load.player import CERTIFICATE
 from tests.harness.load.polled import polled_server
@@ -635,7 +635,7 @@ def test_a_worker_that_dies_is_told_and_its_polls_count_as_missed(tmp_path: Path
         locust.wait_for_samples(40)
         os.kill(children_of(locust.process)[0], signal.SIGKILL)
         done = locust.end()
-    (note,) = read_notes(done.directory.notes)
+    (note,) = read_lines(done.directory.notes, LoadNote).records
     assert re.fullmatch(
         r"Worker .*/[01] with 10 agents was lost, and last heard of at \d\.\d s: "
         r"polls that it has not told of count as missed\.",

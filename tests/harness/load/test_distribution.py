@@ -15,8 +15,8 @@ from harness.load.command import LoadOptions
 from harness.load.distribution import MasterRun
 from harness.load.distribution_channel import CLOCK, END, PLAN, ChannelSink, UndeliveredError, spell_paths
 from harness.load.plan import Plan, make_schedule
-from harness.model import GeneratorTick
-from harness.rundir import RunDirectory, read_notes, read_samples, read_ticks
+from harness.model import GeneratorTick, LoadNote
+from harness.rundir import RunDirectory, read_lines, read_samples, read_ticks
 from tests.harness.load.test_recorder import sample
 
 
@@ -136,7 +136,7 @@ def test_lines_of_all_workers_come_into_one_file_and_one_summary(tmp_path: Path)
         sample(1), sample(2), sample(3, status=500, error="http-500"),
     )  # fmt: skip
     assert read_ticks(tmp_path / "generator.jsonl") == (tick,)
-    (note,) = read_notes(tmp_path / "notes.jsonl")
+    (note,) = read_lines(tmp_path / "notes.jsonl", LoadNote).records
     assert note.text == "Worker b/1 could not deliver 7 lines: they count as missed."
 
 
@@ -170,7 +170,7 @@ def test_it_is_over_when_every_worker_has_left_or_is_lost(tmp_path: Path) -> Non
     assert run.is_done
     assert run.is_done
     run.finish()
-    notes = [note.text for note in read_notes(tmp_path / "notes.jsonl")]
+    notes = [note.text for note in read_lines(tmp_path / "notes.jsonl", LoadNote).records]
     assert notes == [
         f"Worker {name} with {agents} agents was lost, and last heard of at 0.0 s: "
         "polls that it has not told of count as missed."
