@@ -33,6 +33,7 @@ from harness.backend.database import make_sole_engine
 from harness.backend.schema import drop_index, upgrade
 from harness.errors import HarnessError, UsageError, explain
 from monitoring.errors import MonitoringError
+from monitoring.process import is_alive
 
 KEEP_ALIVE_S = 75
 """How long an idle connection is kept. Agents come each ten seconds: uvicorn's 5 s would be too short."""
@@ -289,18 +290,8 @@ def _end_with(pid: int) -> None:
 
     def watch() -> None:
         # A dead parent that nobody has waited for yet still has its number, but no longer us as its child.
-        while os.getppid() == pid if is_parent else _exists(pid):
+        while os.getppid() == pid if is_parent else is_alive(pid):
             time.sleep(_PARENT_CHECK_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent watch", daemon=True).start()
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
