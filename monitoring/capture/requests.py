@@ -12,6 +12,8 @@ from functools import partial
 from types import MethodType
 from typing import Any
 
+from starlette.websockets import WebSocketDisconnect
+
 from monitoring.capture.context import RequestContext, Work, Worked, current
 from monitoring.capture.hub import MAX_WAITING, Hub, LateError
 from monitoring.capture.routes import route_template
@@ -268,7 +270,8 @@ class SocketExchange(Exchange, eq=False):
         return message
 
     def _judge(self, error: BaseException | None) -> tuple[int, str | None]:
-        if error is not None and not isinstance(error, asyncio.CancelledError):
+        # That the client leaves is how most websockets end, and most applications let the exception of it pass.
+        if error is not None and not isinstance(error, (asyncio.CancelledError, WebSocketDisconnect)):
             return 500, type(error).__name__
         if self.accepted:
             return 101, None

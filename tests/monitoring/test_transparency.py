@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, WebSocket
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, WebSocket, WebSocketDisconnect
 from sqlalchemy import Engine, create_engine, text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -323,6 +323,35 @@ def test_websockets_pass(install: Install) -> None:
     assert sent[1]["text"] == "hello red"
     assert [("WEBSOCKET", "/ws/{room}", 101)] == [(one.method, one.route, one.status) for one in found]
     assert client.get("/api/metrics").json()["totals"]["response_time"]["count"] == 0
+
+
+@pytest.mark.parametrize(("accepts", "status"), [(True, 101), (False, 499)])
+def test_a_websocket_that_its_client_ends_is_no_error(install: Install, *, accepts: bool, status: int) -> None:
+    """An endpoint that receives for ever, as tutorials have it, lets the exception of the client's end pass."""
+    app = FastAPI()
+
+    @app.websocket("/ws")
+    async def socket(websocket: WebSocket) -> None:
+        if accepts:
+            await websocket.accept()
+            await websocket.receive_text()
+        raise WebSocketDisconnect(1006)
+
+    _, handle = install(app)
+    found = seen(handle)
+    inbox = iter([{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1000}])
+
+    async def receive() -> Message:
+        return next(inbox)
+
+    async def send(_: Message) -> None:
+        pass
+
+    scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "subprotocols": []}
+    with pytest.raises(WebSocketDisconnect):
+        asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+    settle(handle)
+    assert [(status, None)] == [(one.status, one.exception) for one in found]
 
 
 def test_lifespan_passes_and_figures_are_written(install: Install, settings: Settings) -> None:
