@@ -95,7 +95,9 @@ def _gates(options: RunOptions, scenario: Scenario) -> GateSet:
     return with_scenario_gates(chosen, scenario) if options.default_gates else chosen
 
 
-def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) -> Outcome:
+def execute(
+    options: RunOptions, interrupt: Interrupt, *, drawn: bool = True, gates: GateSet | None = None
+) -> Outcome:
     """
     Do the whole job. Everything that was started is stopped when this returns or raises.
 
@@ -103,6 +105,7 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
         options: checked here once more.
         interrupt: the user's Ctrl-C; a run that has begun is then ended, judged and written all the same.
         drawn: whether plots and page are wanted too.
+        gates: what the run is judged by; None for what the options and the gate files say.
 
     Returns:
         The result and its folder.
@@ -113,7 +116,7 @@ def execute(options: RunOptions, interrupt: Interrupt, *, drawn: bool = True) ->
             the samples of a run that had begun.
     """
     scenario = check_options(options)
-    gates = _gates(options, scenario)
+    gates = gates or _gates(options, scenario)
     with run_directory(options.out) as directory, ExitStack() as stack:
         target, database_url = _prepare_target(options, directory, stack)
         run = _describe(options, scenario, target, directory)

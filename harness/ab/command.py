@@ -14,6 +14,8 @@ a machine that is busy, or gets slower, does not tell against one of them: this 
 noisy machine. After some of the rounds the outcome is looked at, and the job ends when every figure is clear;
 the confidence holds for all looks together.
 
+What decides is --limit and --metric: gates have no part in it, nor has a gates.toml.
+
 PASS: B is surely not worse than A by more than --limit. FAIL: it surely is. INCONCLUSIVE: neither can be told.
 
 examples:

@@ -17,6 +17,7 @@ from harness.comparison.differences import differences
 from harness.comparison.render import to_json
 from harness.conclude import Conclusion
 from harness.errors import HarnessError, explain
+from harness.gatefiles import GateSet, spec_gate_set
 from harness.history_model import Comparison, HistoryRecord
 from harness.interrupt import Interrupt
 from harness.model import RunState, Status
@@ -24,6 +25,7 @@ from harness.options import RunOptions, check_options
 from harness.recording import record_of
 from harness.run import execute
 from harness.rundir import cannot_write, write_atomically
+from harness.scenario_gates import with_scenario_gates
 from harness.target import attach
 
 AB_SCHEMA_VERSION = 1
@@ -147,7 +149,7 @@ def _leg(sides: dict[Which, RunOptions], interrupt: Interrupt) -> Leg:
     def measure(which: Which, number: int) -> HistoryRecord:
         # Both legs of a round have one schedule, each round another.
         options = replace(sides[which], seed=sides[which].seed + number - 1)
-        outcome = execute(options, interrupt, drawn=False)
+        outcome = execute(options, interrupt, drawn=False, gates=_leg_gates(options))
         if outcome.called_off:
             said = next((line for line in outcome.result.warnings if "called off" in line), "")
             raise HarnessError(explain("leg", which.upper(), fault=f"not whole: {said.rstrip('.')}"))
@@ -156,6 +158,16 @@ def _leg(sides: dict[Which, RunOptions], interrupt: Interrupt) -> Leg:
         return record_of(Conclusion(result=outcome.result, columns=columns_of(()), ticks=()))
 
     return measure
+
+
+def _leg_gates(options: RunOptions) -> GateSet:
+    """
+    Return the gates of a leg, which only tell what is measured and whether the generator kept up.
+
+    A gate file is about single runs: one that ends a run early would cut legs short, and one without a quantile
+    would let a generator that was at fault pass.
+    """
+    return with_scenario_gates(spec_gate_set(interval_s=options.interval_s), check_options(options))
 
 
 def differences_of(measured: Measured) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.conclude import conclude, take_up
 from harness.environment import describe_environment
 from harness.interrupt import Interrupt
 from harness.model import SCHEMA_VERSION, Result
@@ -89,10 +88,8 @@ def run_injection(injection: Injection, folder: Path, interrupt: Interrupt) -> R
         folder: gets the run's folder.
         interrupt: the user's Ctrl-C.
     """
-    outcome = execute(run_options(injection, folder), interrupt, drawn=False)
-    taken = take_up(outcome.directory)
     gates = selftest_gates(interval_s=injection.load.interval_s)
-    return conclude(outcome.directory, run=taken.run, reading=taken.reading, gates=gates).result
+    return execute(run_options(injection, folder), interrupt, drawn=False, gates=gates).result
 
 
 def run_options(injection: Injection, folder: Path) -> RunOptions:

@@ -253,6 +253,23 @@ def test_a_leg_that_was_called_off_is_no_interrupt(capsys, tmp_path, monkeypatch
     assert not list((tmp_path / "runs").iterdir())
 
 
+@pytest.mark.parametrize("text", ["[gates]\nquick = 'pool_use < 1%, abort_on_fail'\n", "no TOML"])
+def test_a_gate_file_of_the_folder_has_no_part_in_it(capsys, monkeypatch, tmp_path, text):
+    """It would cut legs short, or hide that the generator was at fault, and nothing would name it."""
+    (tmp_path / "gates.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    judged = []
+
+    def execute(_options, _interrupt, *, drawn, gates):
+        judged.append(gates.source)
+        raise HarnessError("target: gone")
+
+    monkeypatch.setattr("harness.ab.job.execute", execute)
+    assert 1 == main(["ab", *PAIR])
+    assert ["the targets of the specification (8 gates)"] == judged
+    assert "harness: target: gone\n" in capsys.readouterr().err
+
+
 def test_what_was_asked_to_differ_and_the_working_directory_are_no_differences():
     a = [record(i, target="embedded at 1", scenario_digest="aaa", dirty=True, branch="main") for i in range(4)]
     b = [record(i, target="embedded at 2", scenario_digest="bbb", dirty=True, branch="topic") for i in range(4)]

@@ -10,9 +10,10 @@ from rich.console import Console
 from harness.cli import main
 from harness.interrupt import Interrupt
 from harness.model import Result, Status
-from harness.selftest.conduct import conduct
+from harness.rundir import RunDirectory, read_result
+from harness.selftest.conduct import conduct, run_injection
 from harness.selftest.outcome import SelftestReport
-from harness.selftest.plan import Injection, plan, selftest_gates
+from harness.selftest.plan import SOURCE, Injection, Load, plan, selftest_gates
 from harness.selftest.show import print_selftest
 from tests.harness.results import finding, fleet, result_of, verdict_of
 
@@ -77,6 +78,18 @@ def test_the_first_interrupt_ends_it() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         report_of(interrupted)
+
+
+@pytest.mark.xdist_group("load")
+def test_a_gate_file_of_the_folder_has_no_part_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A self-test is about the tool: a project's own gates, broken ones above all, neither stop nor shorten it."""
+    (tmp_path / "gates.toml").write_text("no TOML")
+    monkeypatch.chdir(tmp_path)
+    load = Load(agents=2, interval_s=0.5, warmup_s=0.5, run_time_s=1.0)
+    result = run_injection(Injection(name="A", told="nothing", load=load), tmp_path / "runs", Interrupt())
+    assert SOURCE == result.gates_from
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert result == read_result(RunDirectory(folder))
 
 
 @pytest.mark.slow
