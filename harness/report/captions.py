@@ -92,7 +92,9 @@ def _band(band: QuantileBand | None, n: int) -> str:
     worth = f", from polls worth {format_count(effective)} independent ones" if effective < n else ""
     open_above = [q for q, high in zip(band.shares, band.high_s, strict=True) if high is None and q > 0.5]
     bound = f"; beyond {format_ratio(open_above[0])} it has no upper end yet" if open_above else ""
-    return f" Each quantile lies in the pale band with {band.confidence * 100:g} % confidence{worth}{bound}."
+    # Beside the table the same quantile has another interval, and nobody should have to guess why.
+    other = "A gate's interval may differ: its ends hold each by itself, and it is made for the gate's limit."
+    return f" Each quantile lies in the pale band with {band.confidence * 100:g} % confidence{worth}{bound}. {other}"
 
 
 def rates(result: Result) -> str:

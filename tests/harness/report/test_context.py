@@ -101,6 +101,18 @@ def test_the_band_is_drawn_and_told() -> None:
     assert "it has no upper end yet." in captions.distribution(result, band)
 
 
+def test_two_intervals_of_one_quantile_say_which_is_which() -> None:
+    """The band holds with both ends together, a gate's interval with each: in one report they differ."""
+    columns = fleet()
+    result = result_of(columns)
+    band = response_band(Conclusion(result=result, columns=columns, ticks=()))
+    assert captions.distribution(result, band).endswith(
+        ". A gate's interval may differ: its ends hold each by itself, and it is made for the gate's limit."
+    )
+    told = " ".join(Page(render_html(result, ())).text)
+    assert "the interval that decided, each of its ends by itself as sure as the gate asks" in told
+
+
 def test_the_comparison_stands_in_the_page_as_text() -> None:
     page = Page(render_html(result_of(fleet()), (), CONTEXT))
     text = " ".join(page.text)
