@@ -68,7 +68,8 @@ def _hours(text: str | None) -> float | None:
                 "--hours",
                 fault="out of range",
                 got=text,
-                need=f"more than 0 and at most {LONGEST_H} ({LONGEST_H // 24} days: figures are kept no longer)",
+                need=f"at least 0.0003 (a second) and at most {LONGEST_H} "
+                f"({LONGEST_H // 24} days: figures are kept no longer)",
             )
         )
     return hours

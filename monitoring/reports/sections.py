@@ -33,7 +33,7 @@ _TIMES = tuple(Column(title=title) for title in ("mean ms", "p50", "p95", "p99",
 _FROM = {
     "store": "Figures are from the store, exact over all workers and restarts.",
     "service": "Figures are from the running service.",
-    "logs": "Figures are from the log files: there is no store, and no service was asked.",
+    "logs": "Figures are from the log files: no store could be read, and no service was asked.",
 }
 
 

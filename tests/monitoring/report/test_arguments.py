@@ -47,13 +47,14 @@ def test_windows(argv: tuple[str, ...], since_s: float, until_s: float) -> None:
     assert window(since_s, until_s) == window_from(parsed(*argv), NOON_S + 0.9)
 
 
-HOURS = "need more than 0 and at most 9600 (400 days: figures are kept no longer)"
+HOURS = "need at least 0.0003 (a second) and at most 9600 (400 days: figures are kept no longer)"
 
 
 @pytest.mark.parametrize(
     ("argv", "text"),
     [
         (("--hours", "0"), f"option '--hours': out of range, got 0, {HOURS}"),
+        (("--hours", "0.0001"), f"option '--hours': out of range, got 0.0001, {HOURS}"),
         (("--hours", "-1"), f"option '--hours': out of range, got -1, {HOURS}"),
         (("--hours", "87600"), f"option '--hours': out of range, got 87600, {HOURS}"),
         (("--hours", "nan"), f"option '--hours': out of range, got nan, {HOURS}"),

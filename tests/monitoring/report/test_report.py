@@ -17,6 +17,7 @@ from monitoring.report import Places, make_report, point_width_s
 from monitoring.reports.fold import per_s
 from monitoring.reports.forms import as_json
 from monitoring.reports.records import Report
+from monitoring.reports.sections import document
 from tests.monitoring.logs.builders import request
 from tests.monitoring.report.conftest import places, reported, window
 from tests.monitoring.report.past import PENDING, Past, holder, pool_state
@@ -248,6 +249,9 @@ def test_a_store_that_cannot_be_read_is_a_note_and_the_logs_answer(hour: Past) -
     assert ("logs", f"store '{hour.store_path}': can't be read (file is not a database)") == (
         report.figures_from,
         report.sources[0].note,
+    )
+    assert document(report).lead[1] == (
+        "Figures are from the log files: no store could be read, and no service was asked."
     )
 
 
