@@ -326,6 +326,9 @@ def _segment(levels: Levels, leaf: Leaf) -> Segment:
     if len(own) >= LEAST_SEGMENT:
         margin = t_quantile(0.975, len(own) - 1) * robust_scale(own - fitted) * math.sqrt(1 + 1 / len(own))
         low, high = (_value(searched, float(np.median(own)) + side * margin) for side in (-1, 1))
+        if not searched.is_log and searched.values.min() >= 0:
+            # Of error ratios, mostly zero, half of the range would lie where no value can.
+            low = max(0.0, low)
     slope = None
     if leaf.drift is not None:
         ends = [_value(searched, float(fitted[at])) for at in (0, -1)]

@@ -94,8 +94,9 @@ def value_axis(
 
 
 def _linear_range(low: float, high: float) -> tuple[float, float]:
-    if low == high:
-        # A constant: some room to either side, so that it stands in the middle and is seen to be flat.
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        # A constant, but for the last digits, in which a median over logarithms differs from its equal
+        # values: some room to either side, so that it stands in the middle and is seen to be flat.
         reach = abs(low) * 0.1 or 1.0
         return (0.0 if low == 0 else low - reach), high + reach
     room = 0.08 * (high - low)

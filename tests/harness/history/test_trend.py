@@ -186,6 +186,18 @@ def test_controls_alone_are_no_judgement():
     assert Status.INCONCLUSIVE is trend.status
 
 
+def test_error_ratios_are_expected_at_zero_or_above():
+    rng = np.random.default_rng(7)
+    (segment,) = judged(np.where(rng.random(60) < 0.6, 0.0, rng.exponential(0.002, 60))).segments
+    assert 0.0 == segment.low
+    assert segment.high > 0.0
+
+
+def test_differences_are_expected_below_zero_too():
+    (segment,) = judged(np.random.default_rng(1).normal(size=60)).segments
+    assert segment.low < 0.0 < segment.high
+
+
 def test_an_accepted_change_starts_a_new_segment_and_fails_nothing():
     series = series_of_values(stepped())
     trend = trend_of(series, acceptances=[accept("ser*", "r00030")])

@@ -20,6 +20,12 @@ def test_ticks_lie_on_the_axis_and_their_texts_differ(low: float, factor: float,
     assert axis.at(low) > axis.at(low * factor)
 
 
+def test_values_that_differ_in_their_last_digits_are_a_constant_in_the_middle() -> None:
+    axis = value_axis(5.0, math.nextafter(5.0, 6.0), "per_s", is_log=False, zeros=False, top=0.0, bottom=200.0)
+    assert 100.0 == pytest.approx(axis.at(5.0))
+    assert axis.at(5.0) == pytest.approx(axis.at(math.nextafter(5.0, 6.0)))
+
+
 @pytest.mark.parametrize(
     ("ticks", "unit", "expected"),
     [
