@@ -24,7 +24,7 @@ from tests.harness.results import (
     verdict_of,
 )
 
-VOID = {"meta", "br", "img", "hr", "input", "link"}
+VOID = {"meta", "br", "wbr", "img", "hr", "input", "link"}
 HOSTILE = '<script>alert("1")</script>\x1b[31m&amp; \'"><img src=x onerror=y>'
 SENTENCE = Plot(name="errors", title="Errors by kind", caption="No poll failed.", path=None, svg=None)
 DRAWN = Plot(
