@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.comparison.figures import Key, figure_of, value_of, without_match
+from harness.comparison.figures import Key, figure_of, value_of
 from harness.errors import HarnessError, UsageError, explain
-from harness.history.series_names import matches
+from harness.history.series_names import matches, without_match
 from harness.history_model import Comparison, HistoryRecord
 from harness.judge.compare_pairs import compare_pairs, looks
 from harness.judge.compare_rule import Figure

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.comparison.differences import differences
-from harness.comparison.figures import Key, figure_of, value_of, without_match
+from harness.comparison.figures import Key, figure_of, value_of
 from harness.comparison.levels import PresentLevels
-from harness.history.series_names import matches
+from harness.history.series_names import matches, without_match
 from harness.history_model import Acceptance, Comparison, HistoryRecord, Metric
 from harness.judge.baseline import choose_baseline, unfit
 from harness.judge.compare import MOST_BASELINE, Control, compare

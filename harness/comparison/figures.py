@@ -1,10 +1,7 @@
 """One figure of one run: looked up among what the run told, else read off its distribution."""
 
-import difflib
 import math
-from collections.abc import Collection, Sequence
 
-from harness.history.series_names import matches
 from harness.history.series_units import canonical_unit
 from harness.history_model import HistoryRecord, Metric
 from harness.judge.compare_rule import Figure
@@ -41,13 +38,3 @@ def figure_of(metric: Metric) -> Figure:
         unit=canonical_unit(metric.unit)[0],
         direction=metric.direction,
     )
-
-
-def without_match(patterns: Sequence[str], names: Collection[str]) -> dict[str, str]:
-    """Return the patterns that fit none of these names: pattern → that, and which name may be meant."""
-    fit_nothing = [pattern for pattern in patterns if not any(matches(name, (pattern,)) for name in names)]
-    near = {pattern: difflib.get_close_matches(pattern, names, n=1) for pattern in fit_nothing}
-    return {
-        pattern: "fits no figure that was measured" + (f"; did you mean '{found[0]}'" if found else "")
-        for pattern, found in near.items()
-    }

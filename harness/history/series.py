@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.history.index import Figure, Figures
 from harness.history.records import instant_s
-from harness.history.series_names import Renames, full_name, labels, matches, rename, scenario_text
+from harness.history.series_names import Renames, full_name, labels, matches, rename, scenario_text, without_match
 from harness.history.series_units import canonical_unit, converted
 from harness.history.store import History
 from harness.history_model import HistoryRecord, Metric, Point, Series, SeriesKey
@@ -55,11 +55,13 @@ class SeriesReading:
         series: by label.
         left_out: records that could not be read: name → why.
         no_points: what is no series, because none of its runs has a usable value: name → why in the latest.
+        fit_nothing: patterns that none of the runs' names fits, such as ``metric 'x'`` → that, and which is meant.
     """
 
     series: tuple[Series, ...]
     left_out: Mapping[str, str]
     no_points: Mapping[str, str]
+    fit_nothing: Mapping[str, str]
 
 
 def read_series(
@@ -83,7 +85,9 @@ def read_series(
     left_out: dict[str, str] = {}
     gathering = _Gathering(wanted or SeriesFilter(), renames or {}, now_s)
     series, no_points = _gather(history.scan_figures(left_out), gathering, order, controls)
-    return SeriesReading(series=series, left_out=left_out, no_points=no_points)
+    return SeriesReading(
+        series=series, left_out=left_out, no_points=no_points, fit_nothing=gathering.fit_nothing()
+    )
 
 
 def series_of(
@@ -225,6 +229,7 @@ class _Gathering:
         self._builders: dict[tuple[SeriesKey, str], _Builder] = {}
         self._known: dict[tuple[str, str, float | None, str, str, str], _Builder | None] = {}
         self._names: dict[str, bool] = {}
+        self._scenarios: set[str] = set()
         self._seen: set[str] = set()
 
     def add(self, record: HistoryRecord, figures: Figures) -> None:
@@ -262,14 +267,40 @@ class _Gathering:
                 )
             yield from group
 
+    def fit_nothing(self) -> dict[str, str]:
+        """
+        Return the patterns that no name fits.
+
+        Each is held against what the patterns before it left: without a run there is no metric, without a metric
+        no subject, and the first pattern is the one to be told.
+        """
+        wanted = self._wanted
+        metrics = {rename(name, self._renames) for name in self._names}
+        subjects = {rename(subject, self._renames) for subject, *_ in self._known}
+        told = (
+            ("scenario", wanted.scenarios, self._scenarios),
+            ("metric", wanted.metrics, metrics),
+            ("subject", wanted.subjects, subjects),
+        )
+        return {
+            f"{what} '{pattern}'": why
+            for what, patterns, names in told
+            if names
+            for pattern, why in without_match(patterns, names).items()
+        }
+
     def _is_wanted(self, record: HistoryRecord, at_s: float) -> bool:
         wanted = self._wanted
-        return (
+        is_asked = (
             (wanted.environment is None or record.environment_key == wanted.environment)
             and (wanted.branch is None or record.branch == wanted.branch)
             and (wanted.since_s is None or at_s >= wanted.since_s)
-            and (wanted.scenarios == _ANY or matches(record.scenario or "", wanted.scenarios))
         )
+        if not is_asked:
+            return False
+        scenario = record.scenario or ""
+        self._scenarios.add(scenario)
+        return wanted.scenarios == _ANY or matches(scenario, wanted.scenarios)
 
     def _may_be_wanted(self, name: str) -> bool:
         """Tell by the name alone, which is much faster than all that makes a key."""

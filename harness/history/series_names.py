@@ -1,9 +1,10 @@
 """How series are called, chosen by pattern, and followed through a change of name."""
 
+import difflib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from harness.errors import UsageError, explain
@@ -49,6 +50,16 @@ def matches(text: str, patterns: Iterable[str]) -> bool:
         patterns: ``*`` stands for any text; every other character for itself, brackets too.
     """
     return any(_regex(pattern).fullmatch(text) for pattern in patterns)
+
+
+def without_match(patterns: Iterable[str], names: Collection[str]) -> dict[str, str]:
+    """Return the patterns that fit none of these names: pattern → that, and which name may be meant."""
+    fit_nothing = [pattern for pattern in patterns if not any(matches(name, (pattern,)) for name in names)]
+    near = {pattern: difflib.get_close_matches(pattern, names, n=1) for pattern in fit_nothing}
+    return {
+        pattern: "fits no figure that was measured" + (f"; did you mean '{found[0]}'" if found else "")
+        for pattern, found in near.items()
+    }
 
 
 def rename(name: str, renames: Renames) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from harness.history.progress import Progress, silent
 from harness.history.series import SeriesFilter, SeriesReading, read_series
-from harness.history.series_names import Renames, is_called, matches
+from harness.history.series_names import Renames, is_called, without_match
 from harness.history.store import History
 from harness.history.trend import judge_trend
 from harness.history_model import Series, Trend
@@ -45,7 +45,13 @@ def judged_history(
         acceptances=history.acceptances(),
         notes=history.notes(),
         now_s=present_s,
-        left_out={**reading.left_out, **_without_points(reading), **_without_effect(reading, controls)},
+        # What was mistyped first: of many lines a terminal shows some.
+        left_out={
+            **reading.fit_nothing,
+            **_without_effect(reading, controls),
+            **reading.left_out,
+            **_without_points(reading),
+        },
         progress=progress,
     )
 
@@ -84,9 +90,5 @@ def _without_points(reading: SeriesReading) -> dict[str, str]:
 
 def _without_effect(reading: SeriesReading, controls: tuple[str, ...]) -> dict[str, str]:
     """Return the patterns of controls that fit nothing: with a mistyped one the code gets the machine's blame."""
-    names = [name for one in reading.series for name in (one.key.subject, one.label)]
-    return {
-        f"control '{pattern}'": "fits no series"
-        for pattern in controls
-        if not any(matches(name, (pattern,)) for name in names)
-    }
+    names = {name for one in reading.series for name in (one.key.subject, one.label)}
+    return {f"control '{pattern}'": why for pattern, why in without_match(controls, names).items()}

@@ -69,6 +69,35 @@ def test_accepting_the_change_ends_the_failure(
     assert "wanted" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("option", "typed", "meant"),
+    [
+        ("--metric", "respons_time", "response_time"),
+        ("--subject", "/api/deployments/pending/{agentid}", "/api/deployments/pending/{agent_id}"),
+        ("--scenario", "agent-poling", "agent-polling"),
+    ],
+)
+def test_of_a_mistyped_name_the_nearest_is_told(
+    worse: Path, capsys: pytest.CaptureFixture[str], option: str, typed: str, meant: str
+) -> None:
+    what = option.removeprefix("--")
+    told = f"left out {what} '{typed}': fits no figure that was measured; did you mean '{meant}'."
+    assert 4 == trend("--history", worse, option, typed, "--format", "none")
+    assert told in " ".join(capsys.readouterr().out.split())
+    # Beside one that fits it would go unnoticed.
+    assert 0 == trend("--history", worse, option, typed, option, meant, "--format", "none")
+    assert told in " ".join(capsys.readouterr().out.split())
+
+
+def test_of_names_that_depend_on_each_other_the_first_wrong_one_is_told(
+    worse: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 4 == trend("--history", worse, "--metric", "zzz", "--subject", "/api/*", "--format", "none")
+    out = capsys.readouterr().out
+    assert "metric 'zzz': fits no figure that was measured." in out
+    assert "subject" not in out
+
+
 def test_accepting_what_is_not_there_names_it(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = stepped().points[0].record
     assert 1 == trend("accept", "nothing", "--run", run, "--reason", "x", "--history", worse)
@@ -162,7 +191,7 @@ def test_a_control_fails_nothing(worse: Path, capsys: pytest.CaptureFixture[str]
 def test_a_control_that_fits_nothing_is_said(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A mistyped one would leave the machine's doing to the code, and nobody would know."""
     assert 3 == trend("--history", worse, "--control", "frosen*", "--format", "none", "--fail-on-regression")
-    assert "left out      control 'frosen*': fits no series." in capsys.readouterr().out
+    assert "left out      control 'frosen*': fits no figure that was measured." in capsys.readouterr().out
 
 
 def test_what_has_no_usable_value_in_any_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
