@@ -94,7 +94,8 @@ def _band(band: QuantileBand | None, n: int) -> str:
     bound = f"; beyond {format_ratio(open_above[0])} it has no upper end yet" if open_above else ""
     # Beside the table the same quantile has another interval, and nobody should have to guess why.
     other = "A gate's interval may differ: its ends hold each by itself, and it is made for the gate's limit."
-    return f" Each quantile lies in the pale band with {band.confidence * 100:g} % confidence{worth}{bound}. {other}"
+    lies = f"Each quantile lies in the pale band with {band.confidence * 100:g} % confidence"
+    return f" {lies}{worth}{bound}. {other}"
 
 
 def rates(result: Result) -> str:
