@@ -76,6 +76,7 @@ class Monitor:
         self._store: Store | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._removed = False
         self._dropped = 0
         self._retry_store_at_s = 0.0
         self.store_trouble: str | None = None
@@ -104,7 +105,8 @@ class Monitor:
         self._files.install()
 
     def remove(self) -> None:
-        """Take the hooks off again and stop."""
+        """Take the hooks off again and stop for good: a request that is still on its way starts nothing."""
+        self._removed = True
         for query in self._queries:
             query.remove()
         for pool in self.pools:
@@ -113,14 +115,15 @@ class Monitor:
         self.close()
         self._files.remove()
 
-    def ensure_started(self) -> None:
-        """Open the store and start the flusher, once; cheap ever after."""
+    def ensure_started(self) -> bool:
+        """Open the store and start the flusher, once; cheap ever after. Tells whether: not once it is removed."""
         if self._thread is None:
             self._start()
+        return not self._removed
 
     def _start(self) -> None:
         with self._start_lock:
-            if self._thread is not None:
+            if self._thread is not None or self._removed:
                 return
             self._stop.clear()
             self._started_s = self.clock.monotonic_s()
@@ -139,7 +142,8 @@ class Monitor:
             return self._store
 
     def _open_store(self) -> Store:
-        if self.settings.store:
+        # An answer that is on its way while the monitor is removed must not open the file again.
+        if self.settings.store and not self._removed:
             path = self.settings.store_path
             try:
                 return open_store(path, clock=self.clock, limits=self.limits)

@@ -43,12 +43,14 @@ class MonitoringMiddleware:
     Args:
         app: the application, its other middleware included.
         hub: takes what was measured.
-        on_start: called before anything else reaches the application, at every request again.
+        on_start: called before anything else reaches the application, at every request again until the hub is
+            started. Tells whether there is anything to measure: after `uninstrument` requests may still come
+            through here, and pass.
         on_stop: called when the application has shut down, before the server learns of it.
     """
 
     def __init__(
-        self, app: App, hub: Hub, *, on_start: Callable[[], None], on_stop: Callable[[], Awaitable[None]]
+        self, app: App, hub: Hub, *, on_start: Callable[[], bool], on_stop: Callable[[], Awaitable[None]]
     ) -> None:
         self.app = app
         self._hub = hub
@@ -65,23 +67,23 @@ class MonitoringMiddleware:
         hub = self._hub
         # Everything a request needs stands here in a row: it is short, and each call of a function costs as much.
         try:
-            if not hub.started:
-                self._on_start()
-            own = hub.id_header
-            for name, value in scope.get("headers") or ():
-                if name == own:
-                    request_id = hub.take_id(value)
-                    break
-            else:
-                request_id = hub.new_id()
-            begun = Exchange(hub, request_id, scope, hub.wall_s(), hub.monotonic_s(), scope.get("root_path", ""))
-            # uvicorn's send is a method of its request cycle, which knows whether the client is still there.
-            server = None
-            if type(send) is MethodType and hasattr(send.__self__, "disconnected"):
-                server = begun.server = send.__self__
-            # Not the exchange itself: it refers to the scope, and a cycle keeps the garbage collector busy.
-            scope[_MARK] = True
-            exchange = begun
+            if hub.started or self._on_start():
+                own = hub.id_header
+                for name, value in scope.get("headers") or ():
+                    if name == own:
+                        request_id = hub.take_id(value)
+                        break
+                else:
+                    request_id = hub.new_id()
+                root_path = scope.get("root_path", "")
+                begun = Exchange(hub, request_id, scope, hub.wall_s(), hub.monotonic_s(), root_path)
+                # uvicorn's send is a method of its request cycle, which knows whether the client is still there.
+                server = None
+                if type(send) is MethodType and hasattr(send.__self__, "disconnected"):
+                    server = begun.server = send.__self__
+                # Not the exchange itself: it refers to the scope, and a cycle keeps the garbage collector busy.
+                scope[_MARK] = True
+                exchange = begun
         except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the request
             hub.fault(error)
         if exchange is None:
@@ -135,8 +137,8 @@ class MonitoringMiddleware:
             return None
         hub = self._hub
         try:
-            if not hub.started:
-                self._on_start()
+            if not (hub.started or self._on_start()):
+                return None
             offered = next((value for name, value in scope.get("headers") or () if name == hub.id_header), None)
             request_id = hub.new_id() if offered is None else hub.take_id(offered)
             root_path = scope.get("root_path", "")

@@ -554,6 +554,38 @@ def test_uninstrument_gives_everything_back(engine: Engine, settings: Settings) 
         uninstrument(app)
 
 
+def test_a_request_on_its_way_does_not_start_a_removed_monitor(
+    engine: Engine, install: Install, settings: Settings
+) -> None:
+    """Removed under load, the layer still meets requests: they pass, and no thread or file comes back."""
+    app = master(engine)
+    client, handle = install(app, engine)
+    client.get("/api/deployments/pending/a")
+    layer = app.middleware_stack
+    socket = {"type": "websocket", "path": "/none", "headers": [], "query_string": b"", "subprotocols": []}
+    inbox = iter([{"type": "websocket.connect"}])
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(inbox)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    uninstrument(app)
+    written = sorted((path.name, path.stat().st_size) for path in settings.log_dir.iterdir())
+    late = Client(layer).get("/api/deployments/pending/late")  # type: ignore[arg-type]
+    asyncio.run(layer(socket, receive, send))  # type: ignore[arg-type, misc]
+    assert (late.status, late.json(), "x-request-id" in late.headers) == (200, [1], False)
+    assert ["websocket.close"] == [one["type"] for one in sent]
+    assert handle.monitor is not None
+    with handle.monitor.reading() as store:
+        assert store.path is None
+    assert handle.monitor._thread is None
+    assert written == sorted((path.name, path.stat().st_size) for path in settings.log_dir.iterdir())
+    handle.monitor.close()
+
+
 def test_an_application_that_is_garbage_takes_its_monitor_along(engine: Engine, settings: Settings) -> None:
     """A test suite makes an application for each test: threads, files and hooks of a forgotten one go too."""
     app = master(engine)
