@@ -604,6 +604,12 @@ class Finding:
     reason: str
     remedy: str | None
 
+    @property
+    def is_waived(self) -> bool:
+        """Whether it does not count for the verdict: inconclusive where its gate lets that pass."""
+        # No observations at all is a gate that matches nothing, not one that needs more of them.
+        return self.status is Status.INCONCLUSIVE and self.gate.on_inconclusive == "pass" and self.n != 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:

@@ -140,11 +140,11 @@ def status_of(findings: Sequence[Finding]) -> Status:
     An inconclusive finding of a gate with ``on_inconclusive = "pass"`` does not count, unless nothing at all was
     seen of what the gate is about. A verdict that rests on nothing is never a PASS.
     """
-    waived = [finding for finding in findings if _is_waived(finding)]
-    if len(waived) == len(findings):
-        seen = any(finding.measured is not None for finding in waived)
-        return Status.PASS if seen else Status.INCONCLUSIVE
-    return overall([finding.status for finding in findings if finding not in waived])
+    counted = [finding.status for finding in findings if not finding.is_waived]
+    if counted:
+        return overall(counted)
+    seen = any(finding.measured is not None for finding in findings)
+    return Status.PASS if seen else Status.INCONCLUSIVE
 
 
 def overall(statuses: Sequence[Status]) -> Status:
@@ -235,13 +235,6 @@ def _unanswered(gate: Gate, outcome: NotJudged) -> Finding:
         reason=outcome.reason,
         remedy="'optional' in the gate, if it may be left out",
     )
-
-
-def _is_waived(finding: Finding) -> bool:
-    if finding.status is not Status.INCONCLUSIVE or finding.gate.on_inconclusive != "pass":
-        return False
-    # No observations at all is a gate that matches nothing, not one that needs more of them.
-    return finding.n != 0
 
 
 def _polls_needed(gate: Gate) -> int:

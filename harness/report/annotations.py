@@ -6,7 +6,7 @@ Source: https://docs.github.com/actions/reference/workflow-commands-for-github-a
 """
 
 from harness.model import Finding, Status
-from harness.report.judged import Judged, Outcome, headline, outcome_of
+from harness.report.judged import Judged, Outcome, headline, needs_own_failure, outcome_of
 from harness.report.words import ended, plain
 
 MOST_ANNOTATIONS = 10
@@ -21,6 +21,8 @@ def render_annotations(judged: Judged) -> str:
     """
     Return one line for each gate that did not pass or was not judged, the worst first, or one that says all held.
 
+    A verdict that is no PASS although each gate may be as it is has an error of its own, before the others.
+
     Args:
         judged: the verdict.
 
@@ -34,9 +36,10 @@ def render_annotations(judged: Judged) -> str:
     lines = [_line_of(judged, finding) for finding in failed]
     for name, reason in judged.verdict.coverage.not_judged.items():
         lines.append(_line("notice", f"{judged.title}: {name} was not judged", ended(reason)))
-    if not lines:
-        level = "notice" if judged.verdict.status is Status.PASS else "error"
-        lines = [_line(level, f"{judged.title}: {judged.verdict.status.value}", judged.sentence)]
+    alone = needs_own_failure(judged.verdict)
+    if alone or not lines:
+        level = "error" if alone else "notice"
+        lines.insert(0, _line(level, f"{judged.title}: {judged.verdict.status.value}", judged.sentence))
     if len(lines) > MOST_ANNOTATIONS:
         more = len(lines) - MOST_ANNOTATIONS + 1
         rest = f"{more} more gates did not pass or were not judged; the step summary has them all."

@@ -114,10 +114,16 @@ def judged_result(result: Result) -> Judged:
 def outcome_of(finding: Finding) -> Outcome:
     """Return what a finding means to a reader of test results."""
     if finding.status is Status.INCONCLUSIVE:
-        return Outcome.SKIPPED if finding.gate.on_inconclusive == "pass" else Outcome.FAILURE
+        return Outcome.SKIPPED if finding.is_waived else Outcome.FAILURE
     return {Status.PASS: Outcome.PASSED, Status.FAIL: Outcome.FAILURE, Status.INVALID: Outcome.ERROR}[
         finding.status
     ]
+
+
+def needs_own_failure(verdict: Verdict) -> bool:
+    """Tell whether a verdict is no PASS although no gate of it is a failure or an error: it rests on nothing."""
+    told = {outcome_of(finding) for finding in verdict.findings}
+    return verdict.status is not Status.PASS and not told & {Outcome.FAILURE, Outcome.ERROR}
 
 
 def headline(finding: Finding) -> str:

@@ -2,7 +2,8 @@
 A verdict as JUnit XML, one test case a gate: the form that GitHub's reporters, GitLab and Jenkins read.
 
 FAIL is a failure, INVALID an error, a gate that was not judged is skipped with the reason; INCONCLUSIVE is a
-failure unless the gate says that it may pass, and then it is skipped.
+failure unless the gate lets it pass, and then it is skipped. A verdict that is no PASS and rests on no gate is a
+test case of its own, which fails: no suite is green whose exit code is not 0.
 
 Source of the shape: the schema that Jenkins' xUnit plugin publishes (jenkins-junit.xsd), in its strictest reading:
 order of the children, times as decimals, a time stamp without a zone (it is UTC).
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from harness.model import Finding
-from harness.report.judged import Judged, Outcome, headline, outcome_of
+from harness.report.judged import Judged, Outcome, headline, needs_own_failure, outcome_of
 from harness.report.words import ended, plain
 
 _NOT_XML = re.compile(r"[^\u0009\u000a\u000d\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -24,14 +25,15 @@ def render_junit(judged: Judged) -> bytes:
     Return the document, UTF-8 with its declaration.
 
     Args:
-        judged: the verdict; one without any gate gives a suite without test cases.
+        judged: the verdict.
     """
     findings = judged.verdict.findings
     left_out = judged.verdict.coverage.not_judged
     outcomes = [outcome_of(finding) for finding in findings]
+    alone = needs_own_failure(judged.verdict)
     counts = {
-        "tests": str(len(findings) + len(left_out)),
-        "failures": str(outcomes.count(Outcome.FAILURE)),
+        "tests": str(len(findings) + len(left_out) + alone),
+        "failures": str(outcomes.count(Outcome.FAILURE) + alone),
         "errors": str(outcomes.count(Outcome.ERROR)),
     }
     skipped = str(outcomes.count(Outcome.SKIPPED) + len(left_out))
@@ -50,7 +52,12 @@ def render_junit(judged: Judged) -> bytes:
     for name, reason in left_out.items():
         case = _add_case(suite, judged, name)
         ElementTree.SubElement(case, "skipped", {"message": _clean(f"not judged: {ended(reason)}")})
-    lines = [f"{judged.verdict.status.value}: {judged.sentence}", *(f"warning: {w}" for w in judged.warnings)]
+    status = judged.verdict.status.value
+    said = f"{status}: {judged.sentence}"
+    if alone:
+        case = _add_case(suite, judged, "verdict")
+        ElementTree.SubElement(case, "failure", {"message": _clean(said), "type": status})
+    lines = [said, *(f"warning: {w}" for w in judged.warnings)]
     ElementTree.SubElement(suite, "system-out").text = "\n".join(_clean(line) for line in lines)
     ElementTree.indent(root)
     document: bytes = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)

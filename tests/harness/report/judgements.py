@@ -67,6 +67,12 @@ def nothing() -> Judged:
     return judged(verdict=empty)
 
 
+def unseen(*, n: int | None) -> Finding:
+    """Return a finding that may be inconclusive, on nothing: no request (0), or nothing to count (None)."""
+    waived = replace(p("p99"), on_inconclusive="pass")
+    return finding(waived, Status.INCONCLUSIVE, n=n, effective_n=None, exceedances=None, reason="none was seen")
+
+
 def unbounded() -> Finding:
     """Return a finding whose interval is open at both ends."""
     return finding(p("p95"), Status.INCONCLUSIVE, 0.3, interval=Interval(low=None, high=None))

@@ -2,7 +2,7 @@
 
 from harness.model import Status
 from harness.report.annotations import MOST_ANNOTATIONS, render_annotations
-from tests.harness.report.judgements import judged, nasty, nothing, of_every_kind, p
+from tests.harness.report.judgements import judged, nasty, nothing, of_every_kind, p, unseen
 from tests.harness.results import finding
 
 
@@ -24,6 +24,16 @@ def test_a_pass_is_one_notice_and_nothing_judged_is_an_error() -> None:
     passed = judged(finding(p("p95"), Status.PASS, 0.004))
     assert "::notice title=agent-polling%3A PASS::Because.\n" == render_annotations(passed)
     assert "::error title=agent-polling%3A INCONCLUSIVE::Because.\n" == render_annotations(nothing())
+
+
+def test_a_verdict_that_is_no_pass_has_an_error_among_its_lines() -> None:
+    """A gate that may be inconclusive is a warning, but not where it got no request or the verdict rests on it."""
+    held = finding(p("p50"), Status.PASS, 0.004)
+    (alone,) = render_annotations(judged(held, unseen(n=0))).splitlines()
+    assert alone.startswith("::error title=agent-polling%3A p99 INCONCLUSIVE::")
+    lines = render_annotations(judged(unseen(n=None))).splitlines()
+    assert "::error title=agent-polling%3A INCONCLUSIVE::Because." == lines[0]
+    assert [True] == [line.startswith("::warning title=agent-polling%3A p99 INCONCLUSIVE::") for line in lines[1:]]
 
 
 def test_more_than_ten_are_counted_in_the_tenth() -> None:

@@ -5,9 +5,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from harness.model import Finding, Status
 from harness.report.judged import Judged
 from harness.report.junit import render_junit
-from tests.harness.report.judgements import NASTY, judged, nasty, nothing, of_every_kind
+from tests.harness.report.judgements import NASTY, judged, nasty, nothing, of_every_kind, p, unseen
+from tests.harness.results import finding
 
 DECIMAL = r"\d+(\.\d+)?"
 COUNT = r"\d+"
@@ -90,6 +92,28 @@ def test_each_gate_is_a_test_case_with_the_outcome_that_readers_know() -> None:
     assert failure.text is not None
     assert "30 of 300 polls took 200 ms or longer." in failure.text
     assert "remedy: a cure." in failure.text
+
+
+@pytest.mark.parametrize(
+    ("findings", "outcomes"),
+    [
+        # No request at all is let pass by nobody, so the verdict is no PASS.
+        ([finding(p("p50"), Status.PASS, 0.004), unseen(n=0)], {"p50": ["system-out"], "p99": ["failure"]}),
+        # A baseline that is yet to grow is let pass, but nothing rests on it alone.
+        ([unseen(n=None)], {"p99": ["skipped"], "verdict": ["failure"]}),
+        ([], {"verdict": ["failure"]}),
+    ],
+    ids=["no-request", "no-baseline", "no-gate"],
+)
+def test_a_verdict_that_is_no_pass_is_never_a_green_suite(
+    findings: list[Finding], outcomes: dict[str, list[str]]
+) -> None:
+    suite = ElementTree.fromstring(render_junit(judged(*findings)))[0]
+    check_shape(suite)
+    assert outcomes == {case.get("name"): [child.tag for child in case] for case in suite.iter("testcase")}
+    assert ("1", "0", str(len(outcomes))) == (suite.get("failures"), suite.get("errors"), suite.get("tests"))
+    if "verdict" in outcomes:
+        assert "INCONCLUSIVE: Because." == next(suite.iter("failure")).get("message")
 
 
 def test_hostile_texts_stay_text() -> None:
