@@ -17,7 +17,7 @@ from harness.model import PENDING_ROUTE, Sample
 from harness.rundir import RunDirectory, read_pickups, read_samples
 from harness.scenarios import SCENARIOS, scenario_kind
 from tests.harness.load.polled import ROOT, polled_server
-from tests.locustfiles.test_agent_polling import shared
+from tests.locustfiles.locusting import shared
 
 CERTIFICATE = ROOT / "tests/harness/load/loopback.pem"
 JUDGED = {0, 3, 4, 5}
