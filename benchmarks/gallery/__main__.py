@@ -1,14 +1,15 @@
 """
-Draw the gallery of docs/gallery.md: ``python -m benchmarks.gallery``.
+Draw the gallery of docs/gallery.md.
 
 Everything is drawn by the code that draws real trends and reports, from the same seeds each time: what is in the
 repository changes only when the drawing does.
 """
 
+import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,12 @@ from tests.harness.results import ticks_of
 
 FOLDER = ROOT / "docs" / "gallery"
 PAGE = ROOT / "docs" / "gallery.md"
+EPILOG = """\
+examples:
+  python -m benchmarks.gallery    writes docs/gallery.md and docs/gallery/*.png anew, in some fifteen seconds
+
+exit codes: 0 drawn, 1 a picture is too large for a repository, 2 usage
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,8 +242,19 @@ def shrink(path: Path) -> None:
     small.save(path, optimize=True)
 
 
-def main() -> int:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command, which takes nothing."""
+    return argparse.ArgumentParser(
+        prog="python -m benchmarks.gallery",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Draw everything; complain of pictures that are too large for a repository."""
+    make_parser().parse_args(arguments)
     FOLDER.mkdir(exist_ok=True)
     PAGE.write_text(page(), encoding="utf-8")
     for path in FOLDER.glob("*.png"):

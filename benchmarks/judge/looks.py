@@ -77,3 +77,25 @@ def looks_at(
             ends[run] = stop.judged_until_s * AGENTS / INTERVAL_S
     median = float(np.median(ends))
     return Looks(ended=float(np.isfinite(ends).mean()), median_polls=median if np.isfinite(median) else None)
+
+
+def point_estimate_ends(allowed: float, *, n: int, runs: int, seed: int) -> float:
+    """
+    Return the share of good runs that a plain look ends: at the first one that sees more than is allowed.
+
+    The polls are independent, their true share of exceedances is 0.8 times the allowed one, and a look comes every
+    hundred polls.
+
+    Args:
+        allowed: share of the polls that may exceed the limit.
+        n: polls of a run.
+        runs: how many.
+        seed: of all of them.
+    """
+    rng = np.random.default_rng(seed)
+    looks = np.arange(100, n + 1, 100)
+    ended = 0
+    for _ in range(runs):
+        exceedances = np.cumsum(rng.random(n) < 0.8 * allowed)
+        ended += bool(np.any(exceedances[looks - 1] > allowed * looks))
+    return ended / runs
