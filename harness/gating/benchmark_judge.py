@@ -18,7 +18,7 @@ from harness.gating.benchmark_gates import METRIC, matches
 from harness.judge.autocorrelation import bulk_levels, integrated_time, time_at_limit
 from harness.judge.compare import Figure, compare
 from harness.judge.findings import allowed_ratio, nothing_observed, quantile_finding
-from harness.judge.gates import overall
+from harness.judge.gates import status_of
 from harness.judge.quantiles import quantile, quantile_interval
 from harness.judge.shares import Tally
 from harness.judge.wording import count
@@ -76,12 +76,6 @@ def judge_benchmarks(
     findings += _vanished(file, baselines)
     findings = _with_unique_names(findings)
     judged = {finding.gate.subject for finding in findings}
-    counted = [
-        finding.status
-        for finding in findings
-        if finding.status is not Status.INCONCLUSIVE or finding.gate.on_inconclusive != "pass"
-    ]
-    status = Status.PASS if findings and not counted else overall(counted)
     return BenchmarkVerdict(
         schema_version=SCHEMA_VERSION,
         file=file.path.name,
@@ -91,7 +85,7 @@ def judge_benchmarks(
         benchmarks=len(file.benchmarks),
         baselines=tuple(baseline.path.name for baseline in baselines),
         verdict=Verdict(
-            status=status,
+            status=status_of(findings),
             findings=tuple(findings),
             coverage=Coverage(
                 judged=tuple(finding.gate.name for finding in findings),
@@ -184,7 +178,8 @@ def _compared(gate: Gate, benchmark: Benchmark, values_s: Floats, baselines: Seq
         status=outcome.status,
         measured=outcome.change_ratio,
         interval=outcome.interval,
-        n=outcome.baseline_n,
+        # 0 would say that the gate matches nothing; a baseline is yet to grow.
+        n=outcome.baseline_n or None,
         effective_n=None,
         exceedances=None,
         reason=outcome.reason,

@@ -145,6 +145,20 @@ def test_inconclusive_may_pass_where_the_gate_says_so_and_is_still_told(tmp_path
     assert "0 of 1 gate held, on 1 benchmark." == benchmarks_sentence(verdict)
 
 
+def test_what_may_be_inconclusive_is_no_pass_on_nothing_at_all(tmp_path: Path) -> None:
+    """As for runs: what holds no value is not let pass, and what has nothing to compare with not alone."""
+    held = "test_poll: p(50) < 5ms"
+    for entries in ([without_data(entry("test_a"))], [entry("test_a", data=[])]):
+        unseen = "test_a: p(50) < 5ms, on_inconclusive pass"
+        assert Status.INCONCLUSIVE is judged(tmp_path, unseen, entries=entries).verdict.status
+        assert Status.INCONCLUSIVE is judged(tmp_path, unseen, held, entries=[*entries, entry()]).verdict.status
+    compared = "test_poll: p(50) vs baseline < +10%, on_inconclusive pass"
+    for before in ([[]], [[entry()]], [[entry()]] * 2):
+        assert Status.INCONCLUSIVE is judged(tmp_path, compared, entries=[entry()], before=before).verdict.status
+        # The first runs of a project: everything else holds, and the baseline is yet to grow.
+        assert Status.PASS is judged(tmp_path, compared, held, entries=[entry()], before=before).verdict.status
+
+
 def test_tests_of_one_name_in_two_files_are_told_apart(tmp_path: Path) -> None:
     twice = [entry(), entry() | {"fullname": "benchmarks/test_other.py::test_poll"}]
     verdict = judged(tmp_path, "test_poll: p(50) < 5ms", entries=twice)
