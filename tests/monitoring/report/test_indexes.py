@@ -100,6 +100,23 @@ def test_a_sort_of_everything_is_a_failure_and_one_within_equal_keys_is_none(
     assert status == look_at_indexes(made(url, *TABLES, *INDEXES), [own]).status
 
 
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        (f"{QUERY}, of_the_service(id)", "no such function: of_the_service"),
+        ("SELECT id FROM deployments WHERE agent_id = :a AND status = :b ORDER BY created_at", "bindings"),
+    ],
+)
+def test_a_query_that_only_the_service_can_send(url: str, statement: str, reason: str) -> None:
+    """It has no plan here; the indexes are looked for all the same, and the rest of the checklist stands."""
+    found = look_at_indexes(made(url, *TABLES, *INDEXES), [statement])
+    assert ("unknown", 4) == (found.status, found.present)
+    assert found.note.startswith("the pending query can't be explained here (")
+    assert reason in found.note
+    without = look_at_indexes(made(url, f"DROP INDEX {COMPOSITE}"), [statement])
+    assert ("fail", 3) == (without.status, without.present)
+
+
 def test_a_database_of_something_else(url: str) -> None:
     found = look_at_indexes(made(url, "CREATE TABLE x (a)"), [])
     assert ("unknown", 0, "there is no table 'deployments' in this database") == (
