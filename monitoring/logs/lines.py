@@ -269,7 +269,9 @@ def as_text(line: Line) -> bytes:
     """
     values = msgspec.structs.asdict(_without_surrogates(line))
     head = " ".join(_bare(values.pop(name)) for name in ("time", "level", "logger"))
-    tail = " ".join(f"{name}={_bare(value)}" for name, value in values.items() if value is not None)
+    tail = " ".join(
+        f"{name}={_bare(value)}" for name, value in values.items() if value is not None and value is not False
+    )
     return f"{head} {tail}".encode("ascii")
 
 

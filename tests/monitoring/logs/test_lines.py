@@ -71,7 +71,7 @@ def test_text_is_key_and_value_for_people() -> None:
     )
     assert format_query(query(slow=True), form=as_text) == (
         b'2026-11-23T12:00:00.000500Z WARNING monitoring.query engine=main statement="SELECT 1" duration_ms=0.5 '
-        b"rows=1 many=false slow=true request_id=5f0c2b route=/api/health"
+        b"rows=1 slow=true request_id=5f0c2b route=/api/health"
     )
 
 
