@@ -63,7 +63,7 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: reference)",
     )
     parser.add_argument(
-        "--fault-seed", type=int, default=1, metavar="N", help="decides which polls those are (default: 1)"
+        "--fault-seed", type=int, default=1, metavar="N", help="which polls --error-ratio takes (default: 1)"
     )
     parser.add_argument(
         "--log-dir", type=Path, default=Path("logs"), metavar="DIR", help="folder of the log files (default: logs)"

@@ -38,6 +38,34 @@ examples:
 exit codes: 0 done, 1 own error or a file that could not be added, 2 usage, 3 the doctor found a fault
 """
 
+_EXAMPLES = {
+    "list": """\
+  harness history list --last 50 --branch main
+  harness history list --history perf-history --scenario 'agent-*' --json
+""",
+    "show": """\
+  harness history show latest
+  harness history show 20261123T083000Z --json
+""",
+    "add": """\
+  harness history add runs                                     run folders that are not in it yet
+  harness history add benchmark.json --commit 40afc17 --branch main --dry-run
+  harness history add perf-history --history sqlite:///history.db
+""",
+    "prune": """\
+  harness history prune --keep 500
+  harness history prune --all-for 90 --daily-for 365 --yes
+""",
+    "export": """\
+  harness history export --out history.json
+  harness history export --format csv > history.csv
+  harness history export --format github-action-benchmark --out data.js
+""",
+    "doctor": """\
+  harness history doctor
+  harness history doctor --rebuild-index --history perf-history
+""",
+}
 FORMATS = ("json", "csv", "github-action-benchmark")
 _SECONDS_A_DAY = 86_400.0
 
@@ -45,12 +73,12 @@ _SECONDS_A_DAY = 86_400.0
 def add_history_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the subcommands of `harness history`, which `run_history` runs."""
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    _add_list(_action(actions, "list", "the runs, the newest last", _list))
-    _add_show(_action(actions, "show", "one run with all its figures", _show))
+    _add_list(_action(actions, "list", "list the runs, the newest last", _list))
+    _add_show(_action(actions, "show", "show one run with all its figures", _show))
     _add_add(_action(actions, "add", "import runs, and results of other tools", _add))
-    _add_prune(_action(actions, "prune", "remove runs by count and by age", _prune))
+    _add_prune(_action(actions, "prune", "name the runs to go, by count and by age; --yes removes them", _prune))
     _add_export(_action(actions, "export", "write the history for other tools", _export))
-    _add_doctor(_action(actions, "doctor", "say what is wrong with the files or rows", _doctor))
+    _add_doctor(_action(actions, "doctor", "say what is wrong with the files or rows; change none", _doctor))
 
 
 def run_history(parsed: argparse.Namespace) -> int:
@@ -87,7 +115,13 @@ def _action(
     text: str,
     action: "Callable[[argparse.Namespace, History], int]",
 ) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser = actions.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"examples:\n{_EXAMPLES[name]}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_history_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     parser.set_defaults(action=action)

@@ -36,6 +36,17 @@ exit codes: 0 done, 3 a confirmed regression that nobody accepted (with --fail-o
 judged, 1 own error, 2 usage
 """
 
+_ACCEPT_EPILOG = """\
+examples:
+  harness trend accept '*pending* response_time p95' --run 20261123T083000Z-3f9a --reason 'answers are sorted now'
+  harness trend accept '*' --run latest --reason 'a new machine'
+"""
+_NOTE_EPILOG = """\
+examples:
+  harness trend note v1.5.0 --release
+  harness trend note 'new database host' --at 2026-11-20T14:00
+"""
+
 _FORMATS = ("html", "png", "svg", "none")
 
 
@@ -51,6 +62,8 @@ def add_trend_arguments(parser: argparse.ArgumentParser) -> None:
         "accept",
         help="say that a change is wanted: the series starts anew at a run",
         description="Say that a change is wanted: it fails nothing more, and the series starts anew at the run.",
+        epilog=_ACCEPT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
     accept.add_argument("series", metavar="SERIES", help="name of the series, * for any text")
@@ -69,6 +82,8 @@ def add_trend_arguments(parser: argparse.ArgumentParser) -> None:
         "note",
         help="note a release or an event; the charts show it",
         description="Note a release or an event; the charts show it.",
+        epilog=_NOTE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
     note.add_argument("text", metavar="TEXT", help="what, in a few words")

@@ -22,6 +22,14 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HARNESS_HISTORY", raising=False)
 
 
+@pytest.mark.parametrize("action", ["list", "show", "add", "prune", "export", "doctor"])
+def test_each_action_shows_how_it_is_called(action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["history", action, "--help"])
+    assert 0 == ended.value.code
+    assert f"examples:\n  harness history {action}" in capsys.readouterr().out
+
+
 class Shell:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys

@@ -98,6 +98,14 @@ def test_of_names_that_depend_on_each_other_the_first_wrong_one_is_told(
     assert "subject" not in out
 
 
+@pytest.mark.parametrize("action", ["accept", "note"])
+def test_each_action_shows_how_it_is_called(action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["trend", action, "--help"])
+    assert 0 == ended.value.code
+    assert f"examples:\n  harness trend {action} " in capsys.readouterr().out
+
+
 def test_accepting_what_is_not_there_names_it(worse: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = stepped().points[0].record
     assert 1 == trend("accept", "nothing", "--run", run, "--reason", "x", "--history", worse)
