@@ -74,7 +74,7 @@ def shortfall_text(options: RunOptions) -> str | None:
         One sentence; None when the run is long enough.
     """
     scenario = check_options(options)
-    missing = plan_shortfall(_gates(options, scenario).gates, scenario)
+    missing = plan_shortfall(_gates(options, scenario).gates, scenario, settling=options.stop_when_settled)
     if not missing:
         return None
     names = ", ".join(shortfall.gate.name for shortfall in missing)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.judge.against import against_baseline
-from harness.judge.catalogue import METRICS, Kind
+from harness.judge.always import always_within
+from harness.judge.catalogue import METRICS, Kind, Scope
 from harness.judge.checks import check_gates
 from harness.judge.evidence import Evidence
 from harness.judge.findings import SLOW_CURE, NotJudged, Outcome, allowed_ratio, nothing_observed
@@ -175,13 +176,14 @@ class Shortfall:
     run_time_s: float
 
 
-def plan_shortfall(gates: Sequence[Gate], scenario: Scenario) -> list[Shortfall]:
+def plan_shortfall(gates: Sequence[Gate], scenario: Scenario, *, settling: bool = False) -> list[Shortfall]:
     """
     Find the gates that a planned run is too short for.
 
     Args:
         gates: the rules.
         scenario: the plan.
+        settling: see `Evidence.settling`.
 
     Returns:
         One entry for each such gate, in the order of `gates`; empty when the run is long enough.
@@ -196,7 +198,7 @@ def plan_shortfall(gates: Sequence[Gate], scenario: Scenario) -> list[Shortfall]
             run_time_s=scenario.warmup_s + math.ceil(needed / scenario.agents) * scenario.interval_s,
         )
         for gate in gates
-        if (needed := _polls_needed(gate)) > planned
+        if (needed := _polls_needed(gate, settling=settling)) > planned
     ]
 
 
@@ -237,9 +239,14 @@ def _unanswered(gate: Gate, outcome: NotJudged) -> Finding:
     )
 
 
-def _polls_needed(gate: Gate) -> int:
-    if METRICS[gate.metric].kind is Kind.PLAIN or gate.against_baseline:
+def _polls_needed(gate: Gate, *, settling: bool = False) -> int:
+    facts = METRICS[gate.metric]
+    if facts.kind is Kind.PLAIN or gate.against_baseline:
         return 0
     allowed = allowed_ratio(gate)
-    # Nothing allowed is a statement about the polls observed: one is enough to make it.
-    return 1 if allowed == 0 else smallest_n(0, allowed_ratio=allowed, confidence=gate.confidence) or 0
+    if allowed == 0:
+        # A statement about the polls observed: one is enough to make it.
+        return 1
+    # Only what is measured on the samples is looked at while the run goes on.
+    within = always_within if settling and facts.scope is Scope.ROUTE else None
+    return smallest_n(0, allowed_ratio=allowed, confidence=gate.confidence, within=within) or 0

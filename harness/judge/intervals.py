@@ -77,7 +77,9 @@ def shows_beyond(exceedances: float, n: float, *, allowed_ratio: float, confiden
     return beta_cdf(allowed_ratio, exceedances, n - exceedances + 1) < 1 - confidence
 
 
-def smallest_n(exceedances: int, *, allowed_ratio: float, confidence: float) -> int | None:
+def smallest_n(
+    exceedances: int, *, allowed_ratio: float, confidence: float, within: Shows | None = None
+) -> int | None:
     """
     Return how many independent polls pass with this many exceedances among them.
 
@@ -85,13 +87,15 @@ def smallest_n(exceedances: int, *, allowed_ratio: float, confidence: float) -> 
         exceedances: k ≥ 0.
         allowed_ratio: share that may exceed, 0..1.
         confidence: 0.5..1, both ends excluded.
+        within: what shows that a share is kept; None is `shows_within`.
 
     Returns:
-        The smallest n for which `shows_within` holds; None when it takes more than ten million.
+        The smallest n for which `within` holds; None when it takes more than ten million.
     """
+    shows: Shows = within or shows_within
 
     def enough(n: int) -> bool:
-        return shows_within(exceedances, n, allowed_ratio=allowed_ratio, confidence=confidence)
+        return shows(exceedances, n, allowed_ratio=allowed_ratio, confidence=confidence)
 
     return _first(enough, above=exceedances)
 

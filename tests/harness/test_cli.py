@@ -209,16 +209,29 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
     assert "examples:" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("words", "gates", "planned", "needed", "run_time"),
+    [
+        # p95 needs 59 polls, and 60 are planned: it is not among them.
+        (["--agents", "10"], "p99, error-ratio, query-time", 60, 299, "310s"),
+        (["--stop-when-settled"], "p99, error-ratio", 300, 358, "90s"),
+    ],
+)
 def test_a_run_that_is_too_short_to_pass_says_so_before_it_starts(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    words: list[str],
+    gates: str,
+    planned: int,
+    needed: int,
+    run_time: str,
+    *,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
-    arguments = ["--agents", "10", "--host", "http://127.0.0.1:9", "--out", str(tmp_path)]
-    main(["run", *arguments])
+    main(["run", *words, "--host", "http://127.0.0.1:9", "--out", str(tmp_path)])
     first = capsys.readouterr().err.splitlines()[0]
-    # p95 needs 59 polls, and 60 are planned: it is not among them.
     expected = (
-        "harness: this run is too short to pass p99, error-ratio, query-time: 60 polls are planned after the "
-        "warm-up, 299 are needed; --run-time 310s would do"
+        f"harness: this run is too short to pass {gates}: {planned} polls are planned after the warm-up, "
+        f"{needed} are needed; --run-time {run_time} would do"
     )
     assert expected == first
 

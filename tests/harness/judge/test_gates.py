@@ -245,6 +245,26 @@ def test_a_short_plan_names_each_gate_it_can_not_pass_and_how_long_would_do():
     assert plan_shortfall(spec_gates(interval_s=10.0), scenario(agents=10, run_time_s=310.0)) == []
 
 
+def test_a_run_that_may_end_when_settled_needs_more_polls():
+    """Its gates on samples are judged by bounds that hold however often one looks; the others as ever."""
+    gates = spec_gates(interval_s=10.0)
+    short = plan_shortfall(gates, scenario(), settling=True)
+    assert [(s.gate.name, s.planned, s.needed, s.run_time_s) for s in short] == [
+        ("p99", 300, 358, 90.0),
+        ("error-ratio", 300, 358, 90.0),
+    ]
+    assert plan_shortfall(gates, scenario(run_time_s=90.0), settling=True) == []
+    assert len(plan_shortfall(gates, scenario(agents=357, run_time_s=20.0), settling=True)) == 2
+    assert plan_shortfall(gates, scenario(agents=358, run_time_s=20.0), settling=True) == []
+
+
+@pytest.mark.parametrize(("agents", "status"), [(357, Status.INCONCLUSIVE), (358, Status.PASS)])
+def test_what_a_plan_is_told_to_need_is_what_its_verdict_needs(agents, status):
+    samples = healthy_samples(agents=agents, run_time_s=20.0)
+    of = evidence(samples, window_end_s=20.0, intended=agents, settling=True)
+    assert [finding(name, of).status for name in ("p99", "error-ratio")] == [status, status]
+
+
 def test_a_plan_within_its_warm_up_has_no_polls():
     short = plan_shortfall([spec_gate("p50")], scenario(run_time_s=5.0))
     assert [(s.planned, s.needed, s.run_time_s) for s in short] == [(0, 5, 20.0)]
