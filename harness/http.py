@@ -1,7 +1,6 @@
 """The few requests that the harness itself sends to a target: one at a time, before and after the load."""
 
 import http.client
-import json
 import re
 import ssl
 import threading
@@ -11,6 +10,8 @@ import urllib.request
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+import msgspec
 
 from harness.credentials import NO_ACCESS, TOKEN_VARIABLE, Access
 from harness.errors import HarnessError, UsageError, explain
@@ -34,6 +35,8 @@ class Answer:
         content_type: as sent.
         date_epoch_s: the ``Date`` header as seconds since the Unix epoch; None without one.
         location: where a redirect points; None without one.
+        encoding: how its bytes were compressed, which is never asked for; None when they were not.
+        is_empty: whether there were none.
     """
 
     status: int
@@ -41,6 +44,8 @@ class Answer:
     content_type: str
     date_epoch_s: float | None
     location: str | None = None
+    encoding: str | None = None
+    is_empty: bool = False
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -141,6 +146,8 @@ def _exchange(
     except urllib.error.HTTPError as refusal:
         with refusal:
             return _answer(refusal.code, refusal.headers, refusal.read(_MAX_BYTES))
+    except http.client.RemoteDisconnected:
+        return _no_answer(url, "it closed the connection without one")
     except http.client.HTTPException as fault:
         return _no_answer(url, f"it does not speak HTTP ({type(fault).__name__})")
     except (OSError, ValueError) as fault:
@@ -196,8 +203,9 @@ def _no_answer(url: str, why: str, remedy: str = "starting it (harness serve), o
 
 def _answer(status: int, headers: Any, content: bytes) -> Answer:
     try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
+        # As strict as the reading of each poll: no text that can't be written again, no mark before it.
+        body = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # No JSON, or nested deeper than anybody means.
         body = None
     return Answer(
@@ -206,6 +214,8 @@ def _answer(status: int, headers: Any, content: bytes) -> Answer:
         content_type=headers.get("Content-Type", ""),
         date_epoch_s=_date_epoch_s(headers.get("Date")),
         location=headers.get("Location"),
+        encoding=headers.get("Content-Encoding"),
+        is_empty=not content,
     )
 
 

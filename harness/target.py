@@ -14,6 +14,7 @@ from harness.backend.config import DESIGNS
 from harness.credentials import NO_ACCESS, TOKEN_VARIABLE, Access
 from harness.errors import HarnessError, explain
 from harness.http import Answer, get_json, redirect_text, refusal_text
+from harness.load.identities import ids_in
 from harness.model import PENDING_ROUTE, Target, TargetKind
 from harness.outage import TargetProcess
 from harness.processes import Child, start_child
@@ -162,6 +163,10 @@ def attach(
         )
     if answer.status < 500 and not isinstance(answer.body, dict | list):
         got = f"{answer.status} {answer.content_type or 'without a content type'}"
+        if answer.is_empty:
+            got += ", empty"
+        elif answer.encoding is not None:
+            got += f" compressed as {answer.encoding}, which was not asked for"
         remedy = "the API's own base URL as --host"
         raise HarnessError(
             explain(
@@ -178,10 +183,8 @@ def attach(
 
 def _first_agent(agents_url: str, access: Access, timeout_s: float) -> str | None:
     answer = get_json(f"{agents_url}?limit=1", timeout_s=timeout_s, access=access)
-    if answer.status != 200 or not isinstance(answer.body, dict):
-        return None
-    agents = answer.body.get("agents") or []
-    return str(agents[0]["id"]) if agents and isinstance(agents[0], dict) and "id" in agents[0] else None
+    ids = ids_in(answer.body) if answer.status == 200 else None
+    return ids[0] if ids else None
 
 
 def _with_version(record: Target, access: Access, timeout_s: float = _REQUEST_TIMEOUT_S) -> Target:

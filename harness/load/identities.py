@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -14,7 +15,7 @@ DEFAULT_PREFIX = "agent-"
 
 
 class _Agent(msgspec.Struct):
-    id: str | int
+    id: Annotated[str, msgspec.Meta(min_length=1)] | int
 
 
 class _AgentList(msgspec.Struct):
@@ -29,10 +30,18 @@ def listed_ids(body: bytes) -> tuple[str, ...] | None:
         The ids in their order; None when the body has another form.
     """
     try:
-        answer = msgspec.json.decode(body, type=_AgentList)
-    except msgspec.DecodeError:
+        return ids_in(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return tuple(str(agent.id) for agent in answer.agents)
+
+
+def ids_in(answer: object) -> tuple[str, ...] | None:
+    """Do what `listed_ids` does with an answer that was decoded already."""
+    try:
+        listed = msgspec.convert(answer, type=_AgentList)
+    except msgspec.ValidationError:
+        return None
+    return tuple(str(agent.id) for agent in listed.agents)
 
 
 def read_ids(path: Path) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def pending_ids(body: bytes) -> tuple[str, ...]:
     """Return the numbers of the deployments in the answer to a poll; none for an answer of another form."""
     try:
         return tuple(str(row.id) for row in _PENDING.decode(body).deployments)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ()
 
 
@@ -259,5 +259,5 @@ def _created_id(reply: Reply) -> str | None:
         return None
     try:
         return str(_ROW.decode(reply.body).id)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -1,15 +1,17 @@
 """Small targets for tests: real HTTP on a free loopback port, in a thread, gone with the test."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def http_server(answer: Callable[[str], tuple[int, str, bytes]]) -> Iterator[str]:
+def http_server(
+    answer: Callable[[str], tuple[int, str, bytes]], *, headers: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """
-    Serve GETs from a function of the path to (status, content type, body).
+    Serve GETs from a function of the path to (status, content type, body), with further headers if any.
 
     Yields:
         The base URL.
@@ -23,6 +25,8 @@ def http_server(answer: Callable[[str], tuple[int, str, bytes]]) -> Iterator[str
             self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             if 300 <= status < 400:
                 self.send_header("Location", "http://127.0.0.1:9/elsewhere")
             self.end_headers()

@@ -144,6 +144,28 @@ def test_another_protocol_is_one_line(answer: bytes) -> None:
         thread.join()
 
 
+@pytest.mark.parametrize("body", [b'"\\ud800"', b'"\xff"', b"NaN", b"\xef\xbb\xbf{}"])
+def test_what_the_load_would_call_bad_json_is_none(body: bytes) -> None:
+    """A lone half of a character could not be written into the run's record."""
+    with http_server(lambda _: (200, "application/json", body)) as url:
+        assert get_json(url, timeout_s=5).body is None
+
+
+def test_a_connection_that_is_closed_without_an_answer_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            taken, _ = listener.accept()
+            with taken:
+                taken.recv(4096)
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(HarnessError, match="no answer: it closed the connection without one; try starting it"):
+            get_json(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout_s=5)
+        thread.join()
+
+
 def test_json_nested_beyond_sense_is_no_json() -> None:
     with http_server(lambda _: (200, "application/json", b"[" * 200_000)) as url:
         assert get_json(url, timeout_s=5).body is None

@@ -1,5 +1,6 @@
 """Attaching to a running target: one poll tells whether the load makes sense."""
 
+import gzip
 import json
 import re
 
@@ -47,6 +48,20 @@ def test_a_page_is_no_master() -> None:
     assert expected == str(refusal.value)
 
 
+def test_an_empty_answer_is_called_so() -> None:
+    """Its content type alone, application/json, says that it is what was wanted."""
+    with http_server(lambda _: (200, JSON, b"")) as url, pytest.raises(HarnessError) as refusal:
+        attach(url)
+    assert "is no JSON, got 200 application/json, empty, need a JSON object" in str(refusal.value)
+
+
+def test_an_answer_that_is_compressed_unasked_is_called_so() -> None:
+    packed = http_server(lambda _: (200, JSON, gzip.compress(b"{}")), headers={"Content-Encoding": "gzip"})
+    with packed as url, pytest.raises(HarnessError) as refusal:
+        attach(url)
+    assert "got 200 application/json compressed as gzip, which was not asked for, need" in str(refusal.value)
+
+
 @pytest.mark.parametrize("body", [b"42", b'"text"', b"null"])
 def test_json_that_is_no_object_or_list_is_no_answer_to_a_poll(body: bytes) -> None:
     with http_server(lambda _: (200, JSON, body)) as url, pytest.raises(HarnessError, match="is no JSON"):
@@ -69,7 +84,21 @@ def test_a_failing_target_is_left_to_the_judge() -> None:
         assert attach(url).record.version is None
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"agents": []}', b'{"agents": ["x"]}', b"[]", b"<html>"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"agents": []}',
+        b'{"agents": ["x"]}',
+        b'{"agents": {"a": 1}}',
+        b'{"agents": 5}',
+        b'{"agents": [{"id": null}]}',
+        b'{"agents": [{"id": "\xff"}]}',
+        b'{"agents": [{"id": "\\ud800"}]}',
+        b"[]",
+        b"<html>",
+    ],
+)
 def test_an_agents_list_of_another_form_is_lived_with(body: bytes) -> None:
     def odd(path: str) -> tuple[int, str, bytes]:
         return (200, JSON, body) if path.startswith("/api/agents") else (200, JSON, b"{}")

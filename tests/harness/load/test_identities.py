@@ -21,6 +21,9 @@ from harness.load.identities import deal_out, listed_ids, made_up_ids, read_ids
         (b'{"items":[{"id":"a"}]}', None),
         (b'[{"id":"a"}]', None),
         (b'{"agents":[{"name":"a"}]}', None),
+        # an id that can't be asked for
+        (b'{"agents":[{"id":""}]}', None),
+        (b'{"agents":[{"id":"\xff"}]}', None),
         (b"<html>", None),
         (b"", None),
     ],

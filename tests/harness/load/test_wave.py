@@ -42,6 +42,7 @@ def test_what_nobody_fetched_is_left() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
+        (b'{"deployments":[{"id":"\xff"}]}', ()),
         (b'{"agent_id":"a","deployments":[{"id":7,"artifact":"x"},{"id":"b-8"}]}', ("7", "b-8")),
         (b'{"deployments":[]}', ()),
         (b"[]", ()),
