@@ -174,7 +174,9 @@ class _Judged:
             change: float | None = math.expm1(estimate.shift)
             bounds: Bounds = (low, high)
         else:
-            bounds = ratio_bounds(level, sum(new) / len(new), estimate.spread * t, len(old), len(new))
+            squared = (estimate.spread * t) ** 2
+            margins = (squared / len(old), 0.0, squared / len(new))
+            bounds = ratio_bounds(old, new, margins=margins, confidence=self.rule.one_sided)
             change = None if level <= 0 else sum(new) / len(new) / level - 1
         return self._outcome(usable, estimate, change, bounds)
 

@@ -12,9 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from harness.judge.intervals import lower_bound
 from harness.student import t_quantile
 
 _POWER = 0.8
+
+_MOST_EVENTS = 10_000
+"""More than so many tell no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,20 +135,51 @@ def controlled(
 
 
 def ratio_bounds(
-    old: float, new: float, reach: float, n_old: int, n_new: int
+    old: Sequence[float], new: Sequence[float], *, margins: tuple[float, float, float], confidence: float
 ) -> tuple[float | None, float | None]:
     """
-    Bound new / old − 1 for two means with errors `reach` / √n each.
+    Bound new / old − 1 for two means of values that may be 0.
+
+    Args:
+        old: values of the baseline, one or more.
+        new: values of the contender, one or more.
+        margins: t² times the variance of the old mean, the covariance of both, the variance of the new mean.
+        confidence: of each end.
 
     Returns:
-        Both ends; None for an end that the data don't bound, which is so when the old mean may as well be 0.
+        The ratios at which the t-test of new − ratio · old turns, so that one outside is one that it rejects. None
+        for an end that the data don't bound: where the old mean may as well be 0, no ratio is too large, and those
+        are too small that would leave the new mean near 0 too.
     """
-    a = old * old - reach * reach / n_old
-    c = new * new - reach * reach / n_new
-    if a <= 0 or old <= 0:
-        return None, None
-    root = math.sqrt(max(0.0, (old * new) ** 2 - a * c))
-    return (old * new - root) / a - 1, (old * new + root) / a - 1
+    old_mean, new_mean = math.fsum(old) / len(old), math.fsum(new) / len(new)
+    first = old_mean * old_mean - margins[0]
+    middle = old_mean * new_mean - margins[1]
+    last = new_mean * new_mean - margins[2]
+    least = min(*old, *new)
+    root = math.sqrt(max(0.0, middle * middle - first * last))
+    low = high = None
+    if first > 0 and old_mean > 0:
+        low, high = (middle - root) / first - 1, (middle + root) / first - 1
+    elif least >= 0 and last > 0 and middle + root > 0:
+        low = last / (middle + root) - 1
+    if low is not None and least >= 0 and (high is None or min(old) == 0):
+        low = min(low, _least_by_counts(old, new, confidence))
+    return low, high
+
+
+def _least_by_counts(old: Sequence[float], new: Sequence[float], confidence: float) -> float:
+    """
+    Return the least new / old − 1 if the values come from few events, as one error in three hundred polls does.
+
+    Their law is too skewed for Student's t: one error, where one of thirty runs had one, would be beyond any
+    limit. The smallest value is taken for one event, which is too careful where it was several. The contender's
+    events among all are then binomial.
+    """
+    sums = math.fsum(old), math.fsum(new)
+    event = max(min(value for value in (*old, *new) if value > 0), math.fsum(sums) / _MOST_EVENTS)
+    of_old, of_new = (total / event for total in sums)
+    share = lower_bound(of_new, of_old + of_new, confidence=confidence)
+    return share / (1 - share) * len(old) / len(new) - 1
 
 
 def _normal_cdf(z: float) -> float:

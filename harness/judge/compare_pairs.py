@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 
 from harness.history_model import Comparison
-from harness.judge.compare_estimates import detectable_errors
+from harness.judge.compare_estimates import detectable_errors, ratio_bounds
 from harness.judge.compare_rule import Bounds, Figure, Rule, signed
 from harness.judge.wording import count, percent
 from harness.model import Direction, Interval, Status
@@ -109,11 +109,12 @@ def _of_values(rule: Rule, pairs: Sequence[tuple[float, float]]) -> Comparison:
     if aa + bb <= 1e-24 * (a_mean + b_mean) ** 2 or aa + bb == 0:
         return _without_spread(rule, pairs)
     reach = t_quantile(rule.one_sided, n - 1) ** 2 / n
-    first, middle, last = a_mean**2 - reach * aa, a_mean * b_mean - reach * ab, b_mean**2 - reach * bb
-    bounds: Bounds = (None, None)
-    if first > 0 and a_mean > 0:
-        root = math.sqrt(max(0.0, middle**2 - first * last))
-        bounds = ((middle - root) / first - 1, (middle + root) / first - 1)
+    bounds = ratio_bounds(
+        [a for a, _ in pairs],
+        [b for _, b in pairs],
+        margins=(reach * aa, reach * ab, reach * bb),
+        confidence=rule.one_sided,
+    )
     change = b_mean / a_mean - 1 if a_mean > 0 else None
     error = math.sqrt(max(0.0, aa + bb - 2 * ab) / n)
     detectable = detectable_errors(n - 1, rule.one_sided) * error / a_mean if a_mean > 0 else None

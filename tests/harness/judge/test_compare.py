@@ -126,16 +126,56 @@ def test_ratios_are_compared_on_the_plain_scale_and_it_is_said():
     assert "on the plain scale because it can be 0" in told.reason
 
 
+def bounds_of(old, new, *, confidence=0.95):
+    """Return the bounds of the ratio, and the margin of new − (1 + x) · old."""
+    estimate = plain(old, new)
+    reach = stats.t.ppf(confidence, estimate.degrees) * estimate.spread
+    margins = (reach**2 / len(old), 0.0, reach**2 / len(new))
+    told = ratio_bounds(old, new, margins=margins, confidence=confidence)
+    return told, lambda bound: reach * math.sqrt(1 / len(new) + (1 + bound) ** 2 / len(old))
+
+
 def test_the_ratio_of_means_is_bounded_as_fieller_does():
     """The bounds are where the t-test of new − (1 + x) · old turns."""
-    low, high = ratio_bounds(10.0, 12.0, 1.5, 8, 2)
+    old, new = [0.10, 0.12, 0.08, 0.11, 0.09, 0.10], [0.12, 0.13]
+    (low, high), margin = bounds_of(old, new)
     for bound in (low, high):
-        ratio = 1 + bound
-        assert pytest.approx(abs(12.0 - ratio * 10.0)) == 1.5 * math.sqrt(1 / 2 + ratio**2 / 8)
+        assert pytest.approx(abs(np.mean(new) - (1 + bound) * np.mean(old))) == margin(bound)
 
 
-def test_a_baseline_that_may_as_well_be_zero_bounds_nothing():
-    assert (None, None) == ratio_bounds(1.0, 5.0, 9.0, 4, 1)
+def test_a_baseline_that_may_as_well_be_zero_bounds_the_change_from_below():
+    """No ratio is too large then; the least is where the t-test turns."""
+    old, new = [0.001, 0.001, 0.001, 0.001, 0.03], [0.5]
+    (low, high), margin = bounds_of(old, new)
+    assert None is high
+    assert pytest.approx(0.5 - (1 + low) * np.mean(old)) == margin(low)
+
+
+@pytest.mark.parametrize("new", [0.0, 0.003])
+def test_two_levels_that_may_both_be_zero_bound_nothing(new):
+    (low, high), _ = bounds_of([0.0, 0.006, 0.0, 0.0], [new])
+    assert (None, None) == (low, high)
+
+
+@pytest.mark.parametrize("value", [0.01, 0.05, 0.5, 1.0])
+@pytest.mark.parametrize("old", [[0.0] * 9 + [0.003], [0.0] * 29 + [0.003]])
+def test_errors_that_appear_where_there_were_hardly_any_fail(old, value):
+    told = compared(old, [value], figure=ERRORS)
+    assert (Status.FAIL, None) == (told.status, told.interval.high)
+    assert 0.1 < told.interval.low < told.change_ratio
+
+
+def test_one_error_where_one_run_of_thirty_had_one_is_chance():
+    told = compared([0.0] * 29 + [1 / 300], [1 / 300], figure=ERRORS)
+    assert Status.INCONCLUSIVE is told.status
+    # One of two errors fell into the one new run of thirty-one.
+    share = stats.beta.ppf(0.05, 1, 2)
+    assert pytest.approx(share / (1 - share) * 30 - 1) == told.interval.low
+
+
+def test_events_too_many_to_count_are_bounded_all_the_same():
+    told = compared([0.0, 0.1, 0.0, 1e-20, 0.1], [0.5], figure=ERRORS)
+    assert Status.FAIL is told.status
 
 
 @pytest.mark.parametrize(("n", "status"), [(10, Status.INCONCLUSIVE), (19, Status.FAIL)])
@@ -223,3 +263,15 @@ def test_two_runs_of_the_same_code_fail_in_at_most_five_per_cent(spread, limit_r
     assert failed / trials <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / trials)
     if limit_ratio == 0:
         assert passed / trials <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / trials)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("errors_per_run", [0.1, 0.3, 1.0, 3.0])
+@pytest.mark.parametrize("n", [10, 30])
+def test_rare_errors_of_the_same_code_fail_in_at_most_five_per_cent(errors_per_run, n):
+    """Runs of three hundred polls with an error now and then; a limit of 0 is the hardest one."""
+    trials = 2000
+    errors = np.random.default_rng(1).poisson(errors_per_run, (trials, n + 1)) / 300
+    outcomes = [compared(one[:n].tolist(), one[n:].tolist(), figure=ERRORS, limit_ratio=0.0) for one in errors]
+    failed = sum(told.status is Status.FAIL for told in outcomes)
+    assert failed / trials <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / trials)

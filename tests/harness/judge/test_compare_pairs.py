@@ -85,6 +85,17 @@ def test_ratios_that_differ_are_compared_by_their_means():
     assert Status.FAIL is told(pairs, figure=ERRORS).status
 
 
+def test_errors_of_b_fail_where_a_had_hardly_any():
+    outcome = told([(a, 0.5) for a in [0.0] * 9 + [0.003]], figure=ERRORS)
+    assert (Status.FAIL, None) == (outcome.status, outcome.interval.high)
+    assert 0.1 < outcome.interval.low
+
+
+def test_an_error_more_or_less_in_ten_rounds_is_chance():
+    pairs = [(0.003, 0.0)] + [(0.0, 0.003)] * 2 + [(0.0, 0.0)] * 7
+    assert Status.INCONCLUSIVE is told(pairs, figure=ERRORS).status
+
+
 def test_a_figure_without_an_end_on_b_s_side_fails():
     outcome = told([(0.1, math.inf)] * 6)
     assert Status.FAIL is outcome.status
@@ -100,9 +111,11 @@ def test_of_a_rate_less_is_worse():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("figure", [P95, ERRORS], ids=lambda figure: figure.metric)
+@pytest.mark.parametrize(
+    ("figure", "error_ratio"), [(P95, None), (ERRORS, 0.02), (ERRORS, 0.001)], ids=["p95", "errors", "rare-errors"]
+)
 @pytest.mark.parametrize("limit_ratio", [0.0, 0.10])
-def test_looking_often_fails_the_same_thing_in_at_most_five_per_cent(figure, limit_ratio):
+def test_looking_often_fails_the_same_thing_in_at_most_five_per_cent(figure, error_ratio, limit_ratio):
     rng = np.random.default_rng(1)
     at = looks(6, 20)
     trials, failed = 1000, 0
@@ -110,7 +123,7 @@ def test_looking_often_fails_the_same_thing_in_at_most_five_per_cent(figure, lim
         if figure is P95:
             sides = [np.exp(rng.normal(0, 0.1, 20)) for _ in range(2)]
         else:
-            sides = [rng.binomial(300, 0.02, 20) / 300 for _ in range(2)]
+            sides = [rng.binomial(300, error_ratio, 20) / 300 for _ in range(2)]
         pairs = list(zip(*(side.tolist() for side in sides), strict=True))
         for n in at:
             status = told(pairs[:n], figure=figure, limit_ratio=limit_ratio, n_looks=len(at)).status
