@@ -71,7 +71,8 @@ def compare(
     Args:
         baseline: its value in each earlier run, the newest last; the last `MOST_BASELINE` of them count. None,
             NaN and infinite ones are left out, and the reason says so.
-        contenders: its value in each new run. An infinite one is a failure of more polls than the quantile leaves.
+        contenders: its value in each new run. An infinite one is a failure of more polls than the quantile leaves:
+            worse than a baseline most of whose runs have an end.
         figure: what it is.
         limit_ratio: largest change for the worse that is allowed, ≥ 0: 0.1 for ten per cent.
         confidence: of PASS and of FAIL each, 0.5..1.
@@ -84,8 +85,8 @@ def compare(
     judged = _Judged(rule=Rule(figure=figure, limit_ratio=limit_ratio, confidence=confidence))
     usable, dropped = _usable(baseline, contenders, control, figure)
     judged.dropped = dropped
-    if any(value is not None and value == math.inf for value in contenders):
-        return judged.endless(len(usable.old), len(contenders))
+    if math.inf in contenders:
+        return judged.endless(usable.old, len(contenders), of_old=sum(value == math.inf for value in baseline))
     if len(usable.new) == 0:
         return judged.nothing(len(usable.old), 0, "no contender has a value", "a run that measures it")
     if len(usable.old) < LEAST_BASELINE:
@@ -180,12 +181,20 @@ class _Judged:
             change = None if level <= 0 else sum(new) / len(new) / level - 1
         return self._outcome(usable, estimate, change, bounds)
 
-    def endless(self, n_old: int, n_new: int) -> Comparison:
-        """Return the outcome for a contender whose figure is infinite: failed polls reach it."""
+    def endless(self, old: Sequence[float], n_new: int, *, of_old: int) -> Comparison:
+        """Return the outcome for a contender whose figure is infinite, as are `of_old` runs of the baseline."""
         reason = "so many polls of the contender failed that the figure has no end"
         remedy = "the errors by kind in the run's report"
-        status = Status.FAIL if self.rule.figure.direction is Direction.BELOW else Status.INCONCLUSIVE
-        return self.rule.outcome(status, n_old, n_new, reason=reason, remedy=remedy, contender=math.inf)
+        status = Status.INCONCLUSIVE
+        if len(old) < LEAST_BASELINE:
+            reason, remedy = f"{reason}, and {self._too_few(old)}", _further(old)
+        elif of_old >= len(old):
+            reason = f"{reason}, nor has it in {of_old} of {count(len(old) + of_old, 'run')} of the baseline"
+        elif self.rule.figure.direction is Direction.BELOW:
+            status = Status.FAIL
+        return self.rule.outcome(
+            status, len(old), n_new, reason=reason, remedy=remedy, baseline=_middle(old), contender=math.inf
+        )
 
     def nothing(self, n_old: int, n_new: int, reason: str, remedy: str) -> Comparison:
         """Return the outcome where nothing can be said."""
@@ -195,19 +204,21 @@ class _Judged:
 
     def too_few(self, old: Sequence[float], new: Sequence[float]) -> Comparison:
         """Return the outcome for a baseline of less than three runs."""
-        fault = (
-            "there is no baseline" if not old else f"{count(len(old), 'run')} can't tell how far runs lie apart"
-        )
-        missing = LEAST_BASELINE - len(old)
         return self.rule.outcome(
             Status.INCONCLUSIVE,
             len(old),
             len(new),
-            reason=f"{fault}: {LEAST_BASELINE} are needed, {GOOD_BASELINE} are good{self._left_out()}",
-            remedy=f"{count(missing, 'further run')} of the baseline, better {GOOD_BASELINE - len(old)}",
+            reason=self._too_few(old),
+            remedy=_further(old),
             baseline=_middle(old),
             contender=_middle(new),
         )
+
+    def _too_few(self, old: Sequence[float]) -> str:
+        fault = (
+            "there is no baseline" if not old else f"{count(len(old), 'run')} can't tell how far runs lie apart"
+        )
+        return f"{fault}: {LEAST_BASELINE} are needed, {GOOD_BASELINE} are good{self._left_out()}"
 
     def _outcome(
         self,
@@ -321,6 +332,12 @@ class _Judged:
 
     def _left_out(self) -> str:
         return f"; {count(self.dropped, 'run')} of the baseline had no usable value" if self.dropped else ""
+
+
+def _further(old: Sequence[float]) -> str:
+    """Say how many runs a baseline of less than three is short of."""
+    missing = count(LEAST_BASELINE - len(old), "further run")
+    return f"{missing} of the baseline, better {GOOD_BASELINE - len(old)}"
 
 
 def _middle(values: Sequence[float]) -> float | None:

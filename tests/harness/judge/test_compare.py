@@ -100,6 +100,22 @@ def test_an_endless_contender_fails():
     assert "so many polls of the contender failed that the figure has no end" == told.reason
 
 
+@pytest.mark.parametrize(
+    ("baseline", "said"),
+    [
+        ([], "and there is no baseline: 3 are needed, 10 are good"),
+        ([None], "and there is no baseline: 3 are needed, 10 are good; 1 run of the baseline had no usable value"),
+        (STEADY[:2], "and 2 runs can't tell how far runs lie apart: 3 are needed, 10 are good"),
+        ([math.inf] * 10, "and there is no baseline: 3 are needed, 10 are good; 10 runs of the baseline"),
+        ([*STEADY[:3], *[math.inf] * 3], "nor has it in 3 of 6 runs of the baseline"),
+    ],
+)
+def test_an_endless_contender_fails_against_nothing_that_has_an_end(baseline, said):
+    told = compared(baseline, [math.inf])
+    assert (Status.INCONCLUSIVE, math.inf) == (told.status, told.contender)
+    assert told.reason.startswith(f"so many polls of the contender failed that the figure has no end, {said}")
+
+
 def test_the_last_thirty_runs_are_the_baseline():
     assert 30 == compared([9.0] * 100 + STEADY * 3, [0.1]).baseline_n
 
