@@ -1,6 +1,7 @@
 """From stored samples to a stored verdict and its report. Needs no target and no load."""
 
 import math
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -344,7 +345,7 @@ def conclude_again(path: Path) -> Conclusion:
     """
     directory = RunDirectory(path)
     if directory.result.exists():
-        result = _result_of(directory)
+        result = stored_result(directory)
         stored = _read_stored(directory)
         # What was damaged since the verdict is missing in the report that is drawn now.
         warnings = tuple(dict.fromkeys((*result.warnings, *_torn(directory, stored))))
@@ -355,16 +356,26 @@ def conclude_again(path: Path) -> Conclusion:
     return conclude(directory, run=taken.run, reading=taken.reading, warnings=taken.warnings)
 
 
-def _result_of(directory: RunDirectory) -> Result:
-    """Read a run's result; where it is damaged, name the way to a new one."""
+def stored_result(directory: RunDirectory) -> Result:
+    """
+    Read a run's result.
+
+    Raises:
+        HarnessError: none, or one that can't be read; where the samples can give a new one, it says how.
+    """
     try:
         return read_result(directory)
     except HarnessError as fault:
-        # One of a newer version is whole: that is not to be written over.
+        # One of a newer version is whole: that is not to be removed.
         if not isinstance(fault.__cause__, msgspec.DecodeError | ValueError):
             raise
-        remedy = f"'harness gate {directory.path} --write', which judges its samples anew"
-        raise HarnessError(f"{fault}; try {remedy}") from fault
+        if not directory.samples.exists():
+            raise HarnessError(f"{fault}; without samples.jsonl it can't be judged anew") from fault
+        # Not harness gate --write: its gates may be others than those the run was started with.
+        again = f"removing it, then 'harness report {shlex.quote(str(directory.path))}'"
+        raise HarnessError(
+            f"{fault}; try {again}, which judges the samples anew by the run's own gates"
+        ) from fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

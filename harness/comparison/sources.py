@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.columns import columns_of
-from harness.conclude import Conclusion
+from harness.conclude import Conclusion, stored_result
 from harness.errors import HarnessError, explain
 from harness.history.records import NoSuchRecordError, instant_s
 from harness.history.store import History, find_record, read_records
 from harness.history_model import Acceptance, HistoryRecord
 from harness.recording import record_of
-from harness.rundir import PARTIAL_SUFFIX, RunDirectory, read_result
+from harness.rundir import PARTIAL_SUFFIX, RunDirectory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def _read_one(name: str, history: History) -> HistoryRecord:
         raise HarnessError(explain("run", name, fault="no run's folder", need="a folder that holds result.json"))
     if not directory.result.exists():
         raise HarnessError(explain("run", name, fault="not judged yet", remedy=f"harness report {name}"))
-    result = read_result(directory)
+    result = stored_result(directory)
     if path.name.endswith(PARTIAL_SUFFIX):
         raise HarnessError(explain("run", name, fault="it was ended before it was whole"))
     # The figures are enough: the samples, which may be many, stay unread.

@@ -207,9 +207,9 @@ def test_a_run_that_the_gates_ended_is_judged_up_to_what_they_decided_on(tmp_pat
     [
         (
             lambda whole: whole[:100],
-            r"not a Result record: .*; try 'harness gate .* --write', which judges its samples",
+            r"not a Result record: .*; try removing it, then 'harness report .*', which judges the samples anew",
         ),
-        (lambda whole: b"\xff" + whole, r"not a Result record: .*; try 'harness gate "),
+        (lambda whole: b"\xff" + whole, r"not a Result record: .*; try removing it, then 'harness report "),
         (
             lambda whole: whole.replace(b'"schema_version":1', b'"schema_version":99', 1),
             r"newer version of the harness, got schema 99, need 1 or less; try a newer harness$",
@@ -224,4 +224,25 @@ def test_a_result_that_can_not_be_read_is_said_with_what_helps(
     conclude_again(tmp_path)
     directory.result.write_bytes(damage(directory.result.read_bytes()))
     with pytest.raises(HarnessError, match=said):
+        conclude_again(tmp_path)
+
+
+def test_what_helps_a_damaged_result_works_and_keeps_the_gates_of_the_run(tmp_path: Path) -> None:
+    """Under other gates the verdict might turn, and nobody would have asked for that."""
+    directory = with_routes(tmp_path)
+    write_gates(directory, choose_gates(interval_s=10.0, texts=["POST /api/agents: p(95) < 1us"], defaults=False))
+    before = conclude_again(tmp_path).result
+    directory.result.write_bytes(b"{")
+    with pytest.raises(HarnessError, match=r"by the run's own gates$"):
+        conclude_again(tmp_path)
+    directory.result.unlink()
+    after = conclude_again(tmp_path).result
+    assert (before.verdict, before.gates_from) == (after.verdict, after.gates_from)
+
+
+def test_a_damaged_result_without_samples_has_no_remedy(tmp_path: Path) -> None:
+    """Nothing is left that a new verdict could come from: naming a command would send people in a circle."""
+    directory = RunDirectory(tmp_path)
+    directory.result.write_bytes(b"{")
+    with pytest.raises(HarnessError, match=r"Input data was truncated; without samples.jsonl it can't be judged"):
         conclude_again(tmp_path)
