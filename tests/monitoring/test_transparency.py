@@ -384,6 +384,26 @@ def test_lifespan_passes_and_figures_are_written(install: Install, settings: Set
     assert not handle.monitor.hub.started
 
 
+def test_closing_the_handle_writes_all_where_no_lifespan_reaches(install: Install, settings: Settings) -> None:
+    """A mounted application hears of no shutdown: the outer one closes the handle, and requests start it anew."""
+    inner = zoo()
+    _, handle = install(inner)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        handle.close()
+
+    outer = Client(Starlette(routes=[Mount("/inner", inner)], lifespan=lifespan))
+
+    async def inside() -> None:
+        await outer.request_async("GET", "/inner/typed/1")
+
+    for lines in (1, 2):
+        assert outer.lifespan(inside)[-1] == "lifespan.shutdown.complete"
+        assert len((settings.log_dir / "master-backend.log").read_text().splitlines()) == lines
+
+
 def test_mounted_applications(install: Install) -> None:
     """Templates carry their mounts, parameters of mounts by name; what the mounted application can't route too."""
 
@@ -529,6 +549,44 @@ def test_a_fault_of_ours_never_breaks_a_request(engine: Engine, install: Install
     own = client.get("/api/metrics").json()["monitoring"]
     assert own["faults"] >= 3
     assert own["last_fault"] == "ZeroDivisionError: ours"
+
+
+def test_a_statement_that_utf_8_cannot_hold_costs_no_figures(engine: Engine, install: Install) -> None:
+    r"""A client's ``"\ud800"``, written into a statement, had cost every figure that waited with it."""
+    app = master(engine)
+
+    @app.post("/search")
+    async def search(request: Request) -> None:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"SELECT '{await request.json()}'")
+
+    client, _ = install(app, engine)
+    client.get("/api/deployments/pending/a")
+    client.request("POST", "/search", body=rb'"\ud800"')
+    answer = client.get("/api/metrics").json()
+    assert answer["totals"]["total_requests"] == 2
+    assert answer["monitoring"]["faults"] == answer["monitoring"]["dropped"] == 0
+    assert r"SELECT '\ud800'" in {one["statement"] for one in answer["statements"]["by_count"]}
+
+
+def test_a_second_that_cannot_be_stored_costs_no_other(engine: Engine, install: Install, clock: Any) -> None:
+    """It is counted as dropped and as a fault, whose text may be the application's and is shown escaped."""
+    client, handle = install(master(engine), engine, clock=clock)
+    client.get("/api/deployments/pending/a")
+    assert handle.monitor is not None
+    handle.monitor.hub.empty()
+    clock.advance(1.0)
+    client.get("/api/deployments/pending/a")
+    handle.monitor.hub.empty()
+    recorder = handle.monitor.hub.recorder
+    [_, (_, slot)] = taken = recorder.take()
+    slot.routes["GET", "/api/deployments/pending/{agent_id}"].by_exception["\ud800"] = 1
+    recorder.put_back(taken)
+    own = client.get("/api/metrics").json()
+    assert own["totals"]["total_requests"] == 1
+    assert (own["monitoring"]["faults"], own["monitoring"]["dropped"]) == (1, 1)
+    handle.monitor.hub.fault(ValueError("\ud800"))
+    assert client.get("/api/metrics").json()["monitoring"]["last_fault"] == r"ValueError: \ud800"
 
 
 def test_uninstrument_gives_everything_back(engine: Engine, settings: Settings) -> None:
