@@ -86,11 +86,11 @@ def compare(
     usable, dropped = _usable(baseline, contenders, control, figure)
     judged.dropped = dropped
     if math.inf in contenders:
-        return judged.endless(usable.old, len(contenders), of_old=sum(value == math.inf for value in baseline))
+        return judged.endless(usable, len(contenders), of_old=sum(value == math.inf for value in baseline))
     if len(usable.new) == 0:
         return judged.nothing(len(usable.old), 0, "no contender has a value", "a run that measures it")
     if len(usable.old) < LEAST_BASELINE:
-        return judged.too_few(usable.old, usable.new)
+        return judged.too_few(usable)
     return judged.decide(usable)
 
 
@@ -111,6 +111,14 @@ class _Usable:
     control: str | None = None
     old_control: tuple[float, ...] = ()
     new_control: tuple[float, ...] = ()
+
+    def middle(self, values: Sequence[float]) -> float | None:
+        """Return the mean on the scale of the comparison, so that it fits the change; None for no values."""
+        if not values:
+            return None
+        if self.is_log:
+            return math.exp(math.fsum(math.log(value) for value in values) / len(values))
+        return math.fsum(values) / len(values)
 
 
 def _usable(
@@ -181,8 +189,9 @@ class _Judged:
             change = None if level <= 0 else sum(new) / len(new) / level - 1
         return self._outcome(usable, estimate, change, bounds)
 
-    def endless(self, old: Sequence[float], n_new: int, *, of_old: int) -> Comparison:
+    def endless(self, usable: _Usable, n_new: int, *, of_old: int) -> Comparison:
         """Return the outcome for a contender whose figure is infinite, as are `of_old` runs of the baseline."""
+        old = usable.old
         reason = "so many polls of the contender failed that the figure has no end"
         remedy = "the errors by kind in the run's report"
         status = Status.INCONCLUSIVE
@@ -193,7 +202,7 @@ class _Judged:
         elif self.rule.figure.direction is Direction.BELOW:
             status = Status.FAIL
         return self.rule.outcome(
-            status, len(old), n_new, reason=reason, remedy=remedy, baseline=_middle(old), contender=math.inf
+            status, len(old), n_new, reason=reason, remedy=remedy, baseline=usable.middle(old), contender=math.inf
         )
 
     def nothing(self, n_old: int, n_new: int, reason: str, remedy: str) -> Comparison:
@@ -202,16 +211,17 @@ class _Judged:
             Status.INCONCLUSIVE, n_old, n_new, reason=reason + self._left_out(), remedy=remedy
         )
 
-    def too_few(self, old: Sequence[float], new: Sequence[float]) -> Comparison:
+    def too_few(self, usable: _Usable) -> Comparison:
         """Return the outcome for a baseline of less than three runs."""
+        old, new = usable.old, usable.new
         return self.rule.outcome(
             Status.INCONCLUSIVE,
             len(old),
             len(new),
             reason=self._too_few(old),
             remedy=_further(old),
-            baseline=_middle(old),
-            contender=_middle(new),
+            baseline=usable.middle(old),
+            contender=usable.middle(new),
         )
 
     def _too_few(self, old: Sequence[float]) -> str:
@@ -228,14 +238,18 @@ class _Judged:
         bounds: Bounds,
     ) -> Comparison:
         status = self.rule.status(bounds)
-        level = _middle(usable.old) or 0.0
+        level = usable.middle(usable.old) or 0.0
         detectable = self._detectable(usable, estimate, level)
         margin = t_quantile((1 + self.rule.confidence) / 2, estimate.degrees) * estimate.error
         if usable.is_log:
             centre = math.log(level) + estimate.moved
             expected = Interval(low=math.exp(centre - margin), high=math.exp(centre + margin))
         else:
-            expected = Interval(low=level - margin, high=level + margin)
+            low = level - margin
+            if min(*usable.old, *usable.new) >= 0:
+                # Of error ratios, mostly zero, half of the range would lie where no value can.
+                low = max(0.0, low)
+            expected = Interval(low=low, high=level + margin)
         said = "unknown" if change is None else signed(change)
         spans = f"{signed(bounds[0])} to {signed(bounds[1])}"
         moved = ""
@@ -254,7 +268,7 @@ class _Judged:
             reason=reason,
             remedy=self._remedy(status, usable, estimate, change),
             baseline=level,
-            contender=_middle(usable.new),
+            contender=usable.middle(usable.new),
             change=change,
             interval=Interval(low=bounds[0], high=bounds[1]),
             expected=expected,
@@ -338,15 +352,6 @@ def _further(old: Sequence[float]) -> str:
     """Say how many runs a baseline of less than three is short of."""
     missing = count(LEAST_BASELINE - len(old), "further run")
     return f"{missing} of the baseline, better {GOOD_BASELINE - len(old)}"
-
-
-def _middle(values: Sequence[float]) -> float | None:
-    """Return the geometric mean of positive values, the arithmetic one where any is not; None for none."""
-    if not values:
-        return None
-    if all(value > 0 for value in values):
-        return math.exp(math.fsum(math.log(value) for value in values) / len(values))
-    return math.fsum(values) / len(values)
 
 
 def _is_number(value: float | None) -> bool:

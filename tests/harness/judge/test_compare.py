@@ -151,6 +151,27 @@ def bounds_of(old, new, *, confidence=0.95):
     return told, lambda bound: reach * math.sqrt(1 / len(new) + (1 + bound) ** 2 / len(old))
 
 
+@pytest.mark.parametrize("old", [[0.1, 0.2, 0.4, 0.8, 0.3], [0.1, 0.0]])
+def test_the_levels_of_ratios_are_the_ones_whose_change_is_told(old):
+    told = compared(old, [0.5, 0.4], figure=ERRORS)
+    assert (pytest.approx(np.mean(old)), pytest.approx(0.45)) == (told.baseline, told.contender)
+    assert len(old) < 3 or pytest.approx(told.contender / told.baseline - 1) == told.change_ratio
+
+
+def test_no_ratio_below_zero_is_expected():
+    old = [0.1, 0.2, 0.4, 0.8, 0.3]
+    told = compared(old, [0.5], figure=ERRORS)
+    assert 0.0 == told.expected.low < told.baseline < told.expected.high
+    margin = stats.t.ppf(0.975, 4) * np.std(old, ddof=1) * math.sqrt(1.2)
+    assert pytest.approx(margin) == told.expected.high - told.baseline
+
+
+def test_what_can_be_below_zero_is_expected_there():
+    balance = replace(ERRORS, unit="count")
+    told = compared([-1.0, 1.0, 0.5, -0.5], [0.2], figure=balance)
+    assert told.expected.low < -1
+
+
 def test_the_ratio_of_means_is_bounded_as_fieller_does():
     """The bounds are where the t-test of new − (1 + x) · old turns."""
     old, new = [0.10, 0.12, 0.08, 0.11, 0.09, 0.10], [0.12, 0.13]
