@@ -19,8 +19,9 @@ from monitoring.logfiles import LogFiles
 from monitoring.metrics import Recorder
 from monitoring.model import WorkerState
 from monitoring.opening import move_aside, open_store
-from monitoring.rollup import Limits
+from monitoring.rollup import Limits, encodable
 from monitoring.settings import Settings
+from monitoring.slot import Slot
 from monitoring.store import Store
 from monitoring.tables import NewerSchemaError
 
@@ -252,15 +253,38 @@ class Monitor:
             for pool in self.pools:
                 pool.flush()
             slots = self.hub.recorder.take()
-            packed = [(second, slot.pack()) for second, slot in slots]
             try:
-                self._living_store().append(packed, state=_STATE.encode(self.state()))
+                self._living_store().append(self._packed(slots), state=self._packed_state())
             except sqlite3.Error as error:
                 self._dropped += self.hub.recorder.put_back(slots)
                 self._note_trouble(error)
+            except BaseException:
+                self._dropped += self.hub.recorder.put_back(slots)
+                raise
             else:
                 if not self._in_memory_for_want:
                     self.store_trouble = None
+
+    def _packed(self, slots: list[tuple[int, Slot]]) -> list[tuple[int, bytes]]:
+        """Return the stored form of slots; one that has none is a fault, and taken out: it must cost no other."""
+        packed: list[tuple[int, bytes]] = []
+        for one in slots.copy():
+            second, slot = one
+            try:
+                packed.append((second, slot.pack()))
+            except Exception as error:  # noqa: BLE001  # whatever the application answered with
+                slots.remove(one)
+                self._dropped += 1
+                self.hub.fault(error)
+        return packed
+
+    def _packed_state(self) -> bytes:
+        """Return what this worker says about itself as the store keeps it; nothing when it can't be said."""
+        try:
+            return _STATE.encode(self.state())
+        except Exception as error:  # noqa: BLE001  # names of files and routes are the application's
+            self.hub.fault(error)
+            return b""
 
     def roll_up(self) -> None:
         """Have the store make old figures coarser, when it is time."""
@@ -309,13 +333,14 @@ class Monitor:
 
     def state(self) -> WorkerState:
         """Return what this worker says about itself."""
+        trouble = self._files.trouble
         return WorkerState(
             pools=[pool.state() for pool in self.pools],
             faults=self.hub.faults,
             last_fault=self.hub.last_fault,
             dropped=self._dropped + self._files.dropped,
             diverted=self._files.diverted,
-            log_trouble=self._files.trouble,
+            log_trouble=encodable(trouble) if trouble is not None else None,
         )
 
     @property

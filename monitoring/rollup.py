@@ -212,8 +212,23 @@ class SpotRollup:
         self.max_s = max(self.max_s, max_s)
 
 
+def encodable(text: str) -> str:
+    r"""
+    Return a text as UTF-8 can hold it: a lone surrogate becomes its escape, ``\ud800``.
+
+    JSON brings such texts into Python, and file names do; what is stored or answered can't hold them.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
+    return text
+
+
 def add(counts: dict[str, int], name: str, times: int, *, limit: int) -> None:
     """Add to a count by name; names beyond `limit` go to `OVERFLOW`."""
-    if name not in counts and len(counts) >= limit:
-        name = OVERFLOW
+    if name not in counts:
+        name = encodable(name)
+        if name not in counts and len(counts) >= limit:
+            name = OVERFLOW
     counts[name] = counts.get(name, 0) + times

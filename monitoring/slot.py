@@ -6,7 +6,8 @@ Slots: what a stretch of time held, in a form that merges and can be stored.
     Observation … ─▶ Slot (one second, one worker) ─▶ bytes ─▶ Slot (any window, all workers, all restarts)
 
 A `Slot` is a set of rollups keyed by route, statement, agent, pool or trouble spot. The number of keys is bounded:
-beyond the bound everything goes to one key, `OVERFLOW`, and no count is lost.
+beyond the bound everything goes to one key, `OVERFLOW`, and no count is lost. Keys are texts that UTF-8 can hold:
+one that can't be written would cost the whole second.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,16 @@ import msgspec
 
 from monitoring.histogram import Histogram
 from monitoring.model import Observation
-from monitoring.rollup import OVERFLOW, AgentRollup, Limits, PoolRollup, RouteRollup, SpotRollup, StatementRollup
+from monitoring.rollup import (
+    OVERFLOW,
+    AgentRollup,
+    Limits,
+    PoolRollup,
+    RouteRollup,
+    SpotRollup,
+    StatementRollup,
+    encodable,
+)
 
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET", OVERFLOW}
@@ -46,6 +56,7 @@ class Slot:
         if rollup is None:
             if method not in _METHODS:
                 method = OVERFLOW
+            route = encodable(route)
             if (method, route) not in self.routes and len(self.routes) >= self.limits.routes:
                 method = route = OVERFLOW
             rollup = self.routes.setdefault((method, route), RouteRollup())
@@ -55,7 +66,8 @@ class Slot:
         """Return the rollup of a statement, made when new."""
         rollup = self.statements.get(statement)
         if rollup is None:
-            if len(self.statements) >= self.limits.statements:
+            statement = encodable(statement)
+            if statement not in self.statements and len(self.statements) >= self.limits.statements:
                 statement = OVERFLOW
             rollup = self.statements.setdefault(statement, StatementRollup())
         return rollup
@@ -64,7 +76,8 @@ class Slot:
         """Return the rollup of an agent, made when new."""
         rollup = self.agents.get(agent)
         if rollup is None:
-            if len(self.agents) >= self.limits.agents:
+            agent = encodable(agent)
+            if agent not in self.agents and len(self.agents) >= self.limits.agents:
                 agent = OVERFLOW
             rollup = self.agents.setdefault(agent, AgentRollup())
         return rollup
@@ -92,14 +105,16 @@ class Slot:
         """Return the rollup of an engine's pool, made when new."""
         rollup = self.pools.get(engine)
         if rollup is None:
-            rollup = self.pools[engine] = PoolRollup()
+            rollup = self.pools.setdefault(encodable(engine), PoolRollup())
         return rollup
 
     def spot(self, key: SpotKey) -> SpotRollup:
         """Return the rollup of a trouble spot, made when new."""
         rollup = self.spots.get(key)
         if rollup is None:
-            if len(self.spots) >= MAX_SPOTS:
+            kind, route, site, statement = key
+            key = (kind, encodable(route), encodable(site), encodable(statement))
+            if key not in self.spots and len(self.spots) >= MAX_SPOTS:
                 key = (key[0], OVERFLOW, OVERFLOW, OVERFLOW)
             rollup = self.spots.setdefault(key, SpotRollup())
         return rollup

@@ -22,6 +22,7 @@ from monitoring.capture.context import RequestContext, Statement, Worked
 from monitoring.clock import Clock
 from monitoring.metrics import Recorder
 from monitoring.model import Observation, QueryObservation
+from monitoring.rollup import encodable
 from monitoring.settings import Settings
 
 logger = logging.getLogger("monitoring")
@@ -118,7 +119,7 @@ class Hub:
     def fault(self, error: Exception) -> None:
         """Count an exception of our own that was kept from the service; the first of each hundred is logged."""
         self.faults += 1
-        self.last_fault = f"{type(error).__name__}: {error}"
+        self.last_fault = encodable(f"{type(error).__name__}: {error}")  # it may quote anything
         if self.faults % 100 == 1:
             logger.warning("monitoring: a fault of its own was kept from the service", exc_info=error)
 

@@ -159,6 +159,27 @@ def test_keys_are_bounded() -> None:
     assert all(len(one.by_exception) <= 51 for one in slot.routes.values())
 
 
+def test_texts_that_utf_8_cannot_hold_are_kept_escaped() -> None:
+    r"""A lone surrogate, which JSON brings in as ``"\ud800"``, is one key like any other, below the bound too."""
+    slot = Slot(LIMITS)
+    for _ in range(LIMITS.statements + 1):
+        slot.route("GET", "/\ud800").count_exception("E\ud800")
+        slot.statement("\ud800").add(1, 0, 0, None)
+        slot.agent("\ud800").add(1, 0, None, None)
+        slot.pool("\ud800").timeouts += 1
+        slot.spot(("n+1", "/\ud800", "\udc80.py:1", "\ud800")).record(count=1, duration_s=0.1)
+    for n in range(LIMITS.statements - 1):
+        slot.statement(f"SELECT {n}")
+    slot.statement("\ud800").add(1, 0, 0, None)
+    back = Slot(LIMITS)
+    back.merge_packed(slot.pack())
+    assert {"E\\ud800": 5} == back.routes["GET", "/\\ud800"].by_exception
+    assert back.statements["\\ud800"].n == 6
+    assert OVERFLOW not in back.statements
+    assert back.agents["\\ud800"].n == back.pools["\\ud800"].timeouts == 5
+    assert back.spots["n+1", "/\\ud800", "\\udc80.py:1", "\\ud800"].n == 5
+
+
 def test_what_is_no_slot_is_refused() -> None:
     with pytest.raises(msgspec.MsgspecError):
         Slot(LIMITS).merge_packed(b"\x00nonsense")
