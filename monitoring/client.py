@@ -16,6 +16,14 @@ VISIBLE = re.compile(r"[\x21-\x7e]+")
 """What a URL and a header value may be made of: ASCII that can be seen."""
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Refuse: the token was given for the host that the user named, and a redirect would take it along."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
+
+
 def fetch(
     base_url: str, path: str, *, query: Mapping[str, str], token: str | None = None, timeout_s: float = 5.0
 ) -> dict[str, Any]:
@@ -34,7 +42,7 @@ def fetch(
 
     Raises:
         UsageError: no usable URL.
-        MonitoringError: no connection, an error status, or something else than an answer of ours.
+        MonitoringError: no connection, an error status, a redirect, or something else than an answer of ours.
     """
     if not _is_usable(base_url):
         raise UsageError(explain("url", fault="not usable", got=repr(base_url), need="http://HOST:PORT"))
@@ -43,7 +51,7 @@ def fetch(
     if token is not None:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310  # scheme checked
+        with _OPENER.open(request, timeout=timeout_s) as response:
             body = response.read(_MAX_BYTES)
     except urllib.error.HTTPError as error:
         with error:
@@ -95,8 +103,26 @@ def _refusal(url: str, error: urllib.error.HTTPError) -> str:
             got="HTTP 404",
             remedy="another name, or --prefix of the service",
         )
+    if 300 <= error.code < 400:
+        return _redirection(url, error)
     try:
         detail = str(json.loads(error.read(10_000))["detail"])
     except (ValueError, KeyError, TypeError, OSError):
         detail = str(error.reason)
     return explain("service", url, fault=detail, got=f"HTTP {error.code}")
+
+
+def _redirection(url: str, error: urllib.error.HTTPError) -> str:
+    try:
+        target = urllib.parse.urlsplit(urllib.parse.urljoin(url, error.headers.get("Location", "")))
+    except ValueError:
+        target = urllib.parse.urlsplit(url)
+    # Without the query and a user's name: either may hold a secret.
+    origin = f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
+    return explain(
+        "service",
+        url,
+        fault=f"redirects to {origin}{target.path}, which is not followed",
+        got=f"HTTP {error.code}",
+        remedy=f"--url {origin} where that is the service too",
+    )
