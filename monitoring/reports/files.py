@@ -3,6 +3,8 @@
 import contextlib
 import os
 import re
+import secrets
+import time
 from pathlib import Path
 
 from monitoring.errors import MonitoringError, UsageError, explain
@@ -11,6 +13,7 @@ _MARK = re.compile(rb"monitoring[- ]report", re.IGNORECASE)
 """Stands near the begin of a report in every format: a file without it is never removed."""
 
 _MARK_WITHIN_BYTES = 2000
+_LEFTOVER_AFTER_S = 86_400.0
 
 
 def prepare(path: Path) -> None:
@@ -27,6 +30,7 @@ def prepare(path: Path) -> None:
     _check_regular(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         temporary = _temporary(path)
         temporary.touch(exist_ok=False)
         temporary.unlink()
@@ -132,7 +136,19 @@ def _check_regular(path: Path) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not the process id alone: in a container it is the same each time, and a killed run leaves its file behind.
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what runs that were killed left beside a report of this name; one that still writes is younger."""
+    left = re.compile(rf"\.{re.escape(path.name)}\.\d+(-[0-9a-f]+)?\.tmp")
+    for other in path.parent.iterdir():
+        if left.fullmatch(other.name):
+            # Removed by another run, or not ours to remove: it stands in nobody's way.
+            with contextlib.suppress(OSError):
+                if other.stat().st_mtime < time.time() - _LEFTOVER_AFTER_S:
+                    other.unlink()
 
 
 def _unwritable(path: Path, error: OSError) -> MonitoringError:

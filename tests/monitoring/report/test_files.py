@@ -116,3 +116,18 @@ def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path) -> None:
             act()
         assert said == str(error.value)
     assert pipe.is_fifo()
+
+
+def test_what_a_killed_run_of_the_same_process_id_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    left = [tmp_path / f".report.html.{os.getpid()}{tail}.tmp" for tail in ("", "-00ff00ff")]
+    for one in left:
+        one.write_text("half")
+    others = tmp_path / f".other.html.{os.getpid()}.tmp"
+    others.write_text("half")
+    os.utime(left[1], (1e9, 1e9))
+    os.utime(others, (1e9, 1e9))
+    files.prepare(path)
+    files.write(path, OURS)
+    # The old one has gone; the young one may be of a run that still writes, and the third is another report's.
+    assert sorted([left[0].name, others.name, "report.html"]) == names(tmp_path)
