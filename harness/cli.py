@@ -17,6 +17,7 @@ import harness
 from harness.errors import ExitCode, HarnessError, explain
 
 _NEGATIVE = re.compile(r"-\d")
+_SHORT = re.compile(r"-[A-Za-z]")
 
 _EPILOG = """\
 exit codes:
@@ -190,11 +191,13 @@ def _report(parsed: argparse.Namespace) -> int:
 
 
 def _join_negative(arguments: Sequence[str]) -> list[str]:
-    """Join ``--interval -1s`` to one word: argparse takes a word that starts with a dash for an option."""
+    """Join ``--interval -1s`` and ``-t -1s`` to one word: argparse takes what starts with a dash for an option."""
     joined: list[str] = []
     for word in arguments:
         if joined and _NEGATIVE.match(word) and joined[-1].startswith("--") and "=" not in joined[-1]:
             joined[-1] += f"={word}"
+        elif joined and _NEGATIVE.match(word) and _SHORT.fullmatch(joined[-1]):
+            joined[-1] += word
         else:
             joined.append(word)
     return joined

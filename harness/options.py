@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _MOST_AGENTS = 100_000
 _MOST_ROWS = 100_000_000
+_LONGEST_S = 1e9
+"""31 years [s]: `harness.rundir` takes a stored run beyond for a damaged one, and no schedule could count it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +270,7 @@ def _check_ranges(options: RunOptions) -> None:
     artificial = options.target_delay_s > 0 or options.target_error_ratio > 0 or options.target_hold_s > 0
     artificial = artificial or pool_size is not None or dropped is not None or options.target_design != DESIGNS[0]
     interval = f"{options.interval_s:g} s"
+    longest = f"{_LONGEST_S:.0f} s or less"
     wrong = (
         (options.agents < 1, "--agents", "no agents", options.agents, "1 or more"),
         (options.agents > _MOST_AGENTS, "--agents", "too many", options.agents, f"{_MOST_AGENTS} or fewer"),
@@ -290,6 +293,8 @@ def _check_ranges(options: RunOptions) -> None:
             pool_size,
             "1..1000",
         ),
+        (options.interval_s > _LONGEST_S, "--interval", "too long", interval, longest),
+        (options.run_time_s > _LONGEST_S, "--run-time", "too long", f"{options.run_time_s:g} s", longest),
         (not whole_seconds, "--run-time", "no whole seconds", f"{options.run_time_s:g} s", "a form such as 70s"),
     )
     for is_wrong, option, fault, got, need in wrong:

@@ -56,6 +56,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
             ["--run-time", "5s"],
             "option '--run-time': after the warm-up there is less than one polling interval left to measure",
         ),
+        (["-t", "-5s"], "option '--run-time': not a duration, got '-5s', need a form such as 600ms, 10s or 1m30s"),
+        (["-t", "99999999999s"], "option '--run-time': too long, got 1e+11 s, need 1000000000 s or less"),
+        (["--interval", "2000000000s"], "option '--interval': too long, got 2e+09 s, need 1000000000 s or less"),
         (["--run-time", "70.5s"], "option '--run-time': no whole seconds, got 70.5 s, need a form such as 70s"),
         (["--host", "staging"], "option '--host': not an http URL, got 'staging', need a form such as"),
         (
