@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Match, Route
 
 from monitoring.api import Endpoint, endpoints_of
 from monitoring.capture.hub import logger
-from monitoring.capture.requests import App, Message, MonitoringMiddleware, Receive, Send
+from monitoring.capture.requests import App, Message, MonitoringMiddleware, Receive, Send, at_router
 from monitoring.clock import Clock
 from monitoring.errors import MonitoringError, UsageError, explain
 from monitoring.monitor import MARK, Monitor
@@ -37,6 +37,8 @@ class Handle:
         self.monitor = monitor
         self._routes: list[BaseRoute] = []
         self._middleware: list[MonitoringMiddleware] = []
+        self._routers: list[tuple[Any, App, App]] = []
+        """Routers with what they called before and what they call now."""
 
     @property
     def settings(self) -> Settings | None:
@@ -202,14 +204,29 @@ def _wrap(app: Starlette, handle: Handle, monitor: Monitor) -> None:
     build: Callable[[], Any] = app.build_middleware_stack
 
     def build_middleware_stack() -> Any:
+        _wrap_router(app, handle)  # it may be another one by now
         return layer(build())
 
+    _wrap_router(app, handle)
     app.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]  # on this instance only
     if app.middleware_stack is not None:
         app.middleware_stack = layer(app.middleware_stack)
 
 
+def _wrap_router(app: Starlette, handle: Handle) -> None:
+    router: Any = app.router
+    # A router of another make may have none; its requests are measured by the scope they came with.
+    inner: App | None = getattr(router, "middleware_stack", None)
+    if inner is None or any(router is known for known, _, _ in handle._routers):  # same module
+        return
+    router.middleware_stack = ours = at_router(inner)
+    handle._routers.append((router, inner, ours))  # same module
+
+
 def _unwrap(app: Starlette, handle: Handle) -> None:
+    for router, inner, ours in handle._routers:  # same module
+        if router.middleware_stack is ours:
+            router.middleware_stack = inner
     with contextlib.suppress(AttributeError):
         del app.build_middleware_stack  # the class's own comes back
     if app.middleware_stack in handle._middleware:  # same module

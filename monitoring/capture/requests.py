@@ -12,6 +12,7 @@ from functools import partial
 from types import MethodType
 from typing import Any
 
+from starlette.routing import Host, Mount
 from starlette.websockets import WebSocketDisconnect
 
 from monitoring.capture.context import RequestContext, Work, Worked, current
@@ -165,6 +166,41 @@ class MonitoringMiddleware:
             await send(message)
 
         await self.app(scope, receive, watched_send)
+
+
+def at_router(inner: App) -> App:
+    """
+    Stand before an application's router, and see with which scope a request gets there.
+
+    Middleware is told to copy a scope before it changes it, and the router writes the route into the copy. No
+    coroutine of its own: this runs for every request, and most reach the router with the scope they came with.
+
+    Args:
+        inner: what the router calls.
+    """
+    of_context = current.get
+
+    def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        exchange = of_context()
+        if exchange is not None and exchange.scope is not scope and not exchange.done:
+            _copied(exchange, scope)
+        return inner(scope, receive, send)
+
+    return app
+
+
+def _copied(exchange: RequestContext, scope: Scope) -> None:
+    """Take the copy in place of the scope that it was made of, if it was."""
+    try:
+        if _MARK not in scope:
+            return  # of another request, that this one has an application answer beside its own
+        if "router" not in scope:
+            exchange.root_path = scope.get("root_path", "")
+        elif not isinstance(exchange.scope.get("route"), (Mount, Host)):
+            return  # its route is known, and its endpoint calls the application again
+        exchange.scope = scope
+    except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the request
+        exchange.hub.fault(error)
 
 
 class Exchange(RequestContext, eq=False):
