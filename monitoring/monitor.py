@@ -4,9 +4,11 @@ import atexit
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Engine
@@ -42,8 +44,8 @@ class Monitor:
     """
     Everything that one `instrument` call sets up.
 
-    Nothing is opened and no thread runs before the service handles its first message: an application may be
-    imported, instrumented and then forked.
+    Nothing is opened and no thread runs before the service handles its first message or sends its first statement:
+    an application may be imported, instrumented and then forked.
 
     Args:
         settings: what was chosen.
@@ -68,6 +70,7 @@ class Monitor:
             routes=settings.max_routes, agents=settings.max_agents, statements=settings.max_statements
         )
         self.hub = Hub(settings, clock=self.clock, recorder=self._new_recorder())
+        self.hub.start = self.ensure_started
         self.pools = [PoolCapture(engine, name, self.hub) for name, engine in engines]
         self._queries = [QueryCapture(engine, name, self.hub) for name, engine in engines]
         self._files = LogFiles(settings)
@@ -78,6 +81,8 @@ class Monitor:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._removed = False
+        self._exiting = False
+        self._finalizer: Any = None
         self._dropped = 0
         self._retry_store_at_s = 0.0
         self.store_trouble: str | None = None
@@ -118,12 +123,17 @@ class Monitor:
 
     def ensure_started(self) -> bool:
         """Open the store and start the flusher, once; cheap ever after. Tells whether: not once it is removed."""
-        if self._thread is None:
+        if self._exiting:
+            self.hub.help()  # what other exit handlers send has its lines; no thread can be started any more
+        elif self._thread is None:
             self._start()
         return not self._removed
 
     def _start(self) -> None:
-        with self._start_lock:
+        # Without waiting: a statement may be sent by what the garbage collector runs in the middle of this.
+        if not self._start_lock.acquire(blocking=False):
+            return
+        try:
             if self._thread is not None or self._removed:
                 return
             self._stop.clear()
@@ -133,7 +143,10 @@ class Monitor:
             thread.start()
             self._thread = thread
             self.hub.started = True
-            atexit.register(self.close)
+            atexit.register(self._end)
+            self._finalizer = _before_child_ends(self._end)
+        finally:
+            self._start_lock.release()
 
     def store(self) -> Store:
         """Return the store, opened when it is not: on disk, or in memory when the disk can't be used."""
@@ -207,7 +220,9 @@ class Monitor:
             self._stop.set()
             if thread is not threading.current_thread():
                 thread.join(timeout=5)
-            atexit.unregister(self.close)
+            atexit.unregister(self._end)
+            if self._finalizer is not None:
+                self._finalizer.cancel()
         with self._flush_lock:
             if self._store is not None:
                 try:
@@ -225,6 +240,11 @@ class Monitor:
                 self._store.close()
                 self._store = None
         self._files.flush()
+
+    def _end(self) -> None:
+        """Write everything out, as the process ends."""
+        self._exiting = True
+        self.close()
 
     def _run(self) -> None:
         turn = 0
@@ -363,11 +383,22 @@ class Monitor:
         # Not closed: its locks on the file are the parent's.
         self._store = None
         self._thread = None
+        self._exiting = False
+        self._finalizer = None
         self.hub.recorder = self._new_recorder()
         self.hub.started = False
         self.hub.begin_anew()
         for pool in self.pools:
             pool.reset_after_fork()
+
+
+def _before_child_ends(end: Callable[[], None]) -> Any:
+    """Have something called at the end of a `multiprocessing` child, which leaves without running `atexit`."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is None or process.parent_process() is None:
+        return None
+    # Imported already, by the machinery that runs the child. Before the log files, whose priority is 0.
+    return sys.modules["multiprocessing.util"].Finalize(None, end, exitpriority=1)
 
 
 def _after_fork(reference: "weakref.ref[Monitor]") -> None:

@@ -71,7 +71,12 @@ class Hub:
         self.recorder = recorder
         self.server_timing = settings.server_timing
         self.started = False
-        """Whether somebody empties the queue; the first request sees to it."""
+        """Whether somebody empties the queue; the first request sees to it, or a statement outside of one."""
+        self.start: Callable[[], object] | None = None
+        """
+        Has somebody empty the queue. It takes locks: not to be called where a connection comes back, which may be
+        in the middle of a garbage collection.
+        """
         self.faults = 0
         self.last_fault: str | None = None
         self.log_requests: Callable[[Sequence[Observation]], object] | None = None

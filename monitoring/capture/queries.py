@@ -160,6 +160,8 @@ class QueryCapture:
             )
             if context is None or context.done:
                 hub.put(LooseStatement(statement, hub.wall_s() - duration_s, context))
+                if not hub.started and hub.start is not None:  # a script, a task queue's worker, a forked child
+                    hub.start()
                 return
             if work is None:
                 work = context.begin_work()
