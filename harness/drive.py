@@ -104,6 +104,16 @@ def drive(
     finally:
         # On SIGTERM Locust writes what it has; polls still in flight are given up.
         code = load.stop(grace_s=_STOP_GRACE_S)
+    return _ended(ended, load, code, run_time_s=run_time_s)
+
+
+def _ended(ended: Drive, load: Child, code: int | None, *, run_time_s: float) -> Drive:
+    """
+    Tell an end that was meant from one that was not.
+
+    Raises:
+        HarnessError: the load broke off, or somebody ended it.
+    """
     if ended.stop is not None:
         return ended
     if code == ExitCode.FAIL and not ended.interrupted:

@@ -123,28 +123,11 @@ def execute(
         write_atomically(directory.run, encode(run))
         write_gates(directory, gates)
         scene = Scene(target, scenario, directory)
-        watch = RunWatch(
-            gates.gates,
-            scenario,
-            directory,
-            settling=options.stop_when_settled,
-            since_s=lambda: scene.judged_from_s,
-        )
         with interrupt.graceful():
-            driven = drive(
-                locust_command(load_options(options, scenario, host=target.record.url, folder=directory.path)),
-                directory,
-                run_time_s=scenario.run_time_s,
-                request_timeout_s=options.request_timeout_s,
-                target_death=target.death,
-                interrupt=interrupt,
-                look=scene.look,
-                environment=_load_environment(options),
-                watch=None if watch.is_idle else watch,
+            driven = _drive_load(
+                options, run, gates=gates, scene=scene, target=target, directory=directory, interrupt=interrupt
             )
-            cut_short = driven.interrupted or driven.called_off is not None
-            state = RunState.INTERRUPTED if cut_short else RunState.FINISHED
-            run = replace(run, state=state, ended_s=driven.ended_s, back_s=scene.back_s, stop=driven.stop)
+            run = _ended(run, driven, back_s=scene.back_s)
             write_atomically(directory.run, encode(run))
             reading = _ask(run, directory, database_url, driven, options.access)
             reading = replace(reading, notes=(*scene.notes(), *_called_off(driven), *reading.notes))
@@ -255,6 +238,42 @@ def _describe(options: RunOptions, scenario: Scenario, target: RunningTarget, di
         keep_alive=options.keep_alive,
         processes=options.processes,
     )
+
+
+def _drive_load(
+    options: RunOptions,
+    run: Run,
+    *,
+    gates: GateSet,
+    scene: Scene,
+    target: RunningTarget,
+    directory: RunDirectory,
+    interrupt: Interrupt,
+) -> Drive:
+    watch = RunWatch(
+        gates.gates,
+        run.scenario,
+        directory,
+        settling=options.stop_when_settled,
+        since_s=lambda: scene.judged_from_s,
+    )
+    return drive(
+        locust_command(load_options(options, run.scenario, host=target.record.url, folder=directory.path)),
+        directory,
+        run_time_s=run.scenario.run_time_s,
+        request_timeout_s=options.request_timeout_s,
+        target_death=target.death,
+        interrupt=interrupt,
+        look=scene.look,
+        environment=_load_environment(options),
+        watch=None if watch.is_idle else watch,
+    )
+
+
+def _ended(run: Run, driven: Drive, *, back_s: float | None) -> Run:
+    cut_short = driven.interrupted or driven.called_off is not None
+    state = RunState.INTERRUPTED if cut_short else RunState.FINISHED
+    return replace(run, state=state, ended_s=driven.ended_s, back_s=back_s, stop=driven.stop)
 
 
 def _load_environment(options: RunOptions) -> dict[str, str]:

@@ -214,6 +214,11 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     identity.add_argument(
         "--agent-id-prefix", metavar="TEXT", help="make agent ids up: agent- gives agent-0001, agent-0002 ..."
     )
+    _add_faults(target)
+
+
+def _add_faults(target: argparse._ActionsContainer) -> None:
+    """Add what makes the embedded target another or a worse one on purpose."""
     target.add_argument(
         "--target-design",
         choices=DESIGNS,
