@@ -176,6 +176,11 @@ class Recorder:
         return sorted(slots.items())
 
     @property
+    def busy(self) -> bool:
+        """Whether a thread is at these figures just now, be it this one."""
+        return self._lock.locked()
+
+    @property
     def waiting_s(self) -> int:
         """Seconds of figures that nobody has taken yet."""
         with self._lock:

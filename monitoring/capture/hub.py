@@ -99,7 +99,8 @@ class Hub:
         """Forget what is waiting and begin a new series of request ids; needed after a fork."""
         self.waiting: deque[Item | Observation | Worked] = deque()
         """What waits to be recorded; `put` adds to it."""
-        self._emptying = threading.Lock()
+        self.recording = threading.Lock()
+        """Held by whoever empties the queue, or makes figures of what it held."""
         # 22 digits of this process and the time, and two that count. All of it runs in C: this happens in every
         # request, and putting two texts together takes a fifth of the time of formatting a number.
         number = itertools.count(int.from_bytes(os.urandom(2), "big"))
@@ -131,7 +132,7 @@ class Hub:
     # ---- the queue
 
     def put(self, item: Item | Observation | Worked) -> None:
-        """Take something that a hook saw."""
+        """Take something that a hook saw. What the garbage collector may call adds to `waiting` by itself."""
         waiting = self.waiting
         waiting.append(item)
         if len(waiting) > MAX_WAITING:
@@ -139,7 +140,7 @@ class Hub:
 
     def empty(self) -> None:
         """Record everything that is waiting, giving other threads a chance now and then."""
-        with self._emptying:
+        with self.recording:
             waiting = len(self.waiting)
             while waiting > 0:
                 self._process(_CHUNK)
@@ -148,12 +149,14 @@ class Hub:
                     time.sleep(0)
 
     def help(self) -> None:
-        """Empty some of the queue, unless somebody else is at it."""
-        if self._emptying.acquire(blocking=False):
+        """Empty some of the queue, unless somebody is at it: another thread, or what this very call interrupts."""
+        # The garbage collector ends forgotten coroutines wherever it runs, and their end comes here: amid
+        # recording it must not wait for a lock that its own thread holds.
+        if not self.recorder.busy and self.recording.acquire(blocking=False):
             try:
                 self._process(MAX_WAITING // 10)
             finally:
-                self._emptying.release()
+                self.recording.release()
 
     def _process(self, most: int) -> None:
         take = self.waiting.popleft

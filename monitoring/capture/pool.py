@@ -7,6 +7,11 @@ one derived from it, made for this engine, which times `Pool.connect` (public) a
 apart by the pool's record of the connection (`_connection_record`, private likewise). As
 ``dispose()`` makes its successor from the pool's class, it keeps being watched. Where a class can't be exchanged,
 the documented events see everything but the wait.
+
+Connections come back, and break, in the middle of anything: the garbage collector brings back those that were
+forgotten, in whichever thread it happens to run, and that thread may be recording. So what such a call leads to
+takes no lock and writes no log: it adds to the hub's queue, which is one step, and figures are made when that is
+emptied.
 """
 
 import threading
@@ -20,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AssertionPool, Pool, QueuePool, SingletonThreadPool
 
 from monitoring.capture.context import RequestContext, current
-from monitoring.capture.hub import Hub, Item, logger
+from monitoring.capture.hub import MAX_WAITING, Hub, Item, logger
 from monitoring.capture.routes import route_template
 from monitoring.capture.sites import Site, call_site, describe
 from monitoring.model import Holder, PoolState
@@ -52,7 +57,7 @@ class _Hold(Item, msgspec.Struct, eq=False):
             by_capture.setdefault(item.capture, []).append(item)
         for capture, holds in by_capture.items():
             try:
-                capture.count(holds, returned=True)
+                capture.take_back(holds)
             except Exception as error:  # noqa: BLE001  # one pool must not cost the others
                 hub.fault(error)
 
@@ -70,6 +75,30 @@ class _Failed(Item, msgspec.Struct, frozen=True, gc=False):
         self.capture.count_failed(self.at_s, self.wait_s, timed_out=self.timed_out)
 
 
+class _Changed(Item, msgspec.Struct, frozen=True):
+    """A connection was made, or broke; waits to be recorded."""
+
+    capture: "PoolCapture"
+    at_s: float
+    """When, by the wall clock [s]."""
+    created: int
+    invalidated: int
+
+    def process(self, hub: Hub) -> None:  # noqa: ARG002  # the queue's signature
+        """Record it."""
+        self.capture.count_changed(self.at_s, created=self.created, invalidated=self.invalidated)
+
+
+class _Fault(Item, msgspec.Struct, frozen=True):
+    """A fault of our own where none may be told of; waits to be."""
+
+    error: Exception
+
+    def process(self, hub: Hub) -> None:
+        """Tell of it."""
+        hub.fault(self.error)
+
+
 class PoolCapture:
     """
     Watch the pool of an engine.
@@ -84,11 +113,11 @@ class PoolCapture:
         self.engine = engine
         self.name = name
         self._hub = hub
-        self._lock = threading.Lock()
         # These two change in single steps that no thread can see half of, so a checkout waits for no lock.
         self._holds: dict[Any, _Hold] = {}
         """Who has which connection, by the pool's record of it."""
         self._asking: deque[None] = deque()
+        # The figures: whoever makes them holds the hub's lock of recording.
         self._second = int(hub.wall_s())
         self._rollup = PoolRollup()
         self._base: type[Pool] | None = None
@@ -152,7 +181,6 @@ class PoolCapture:
 
     def reset_after_fork(self) -> None:
         """Begin anew in a child process: who held what is the parent's affair."""
-        self._lock = threading.Lock()
         self._holds = {}
         self._asking = deque()
         self._rollup = PoolRollup()
@@ -160,8 +188,14 @@ class PoolCapture:
     # ---- what the watched class and the events call
 
     def asked(self) -> None:
-        """Take note that somebody asks for a connection."""
+        """Take note that somebody asks for a connection; also keeps what came back from piling up."""
         self._asking.append(None)
+        hub = self._hub
+        if len(hub.waiting) > MAX_WAITING:
+            try:
+                hub.help()
+            except Exception as fault:  # noqa: BLE001  # a fault of ours must not cost the connection
+                hub.fault(fault)
 
     def got(self, fairy: Any, asked_s: float) -> None:
         """Take note that a connection was handed out to who had asked at `asked_s` (monotonic) [s]."""
@@ -207,75 +241,27 @@ class PoolCapture:
             hub.fault(fault)
 
     def came_back(self, record: Any) -> None:
-        """Take note that a connection is about to return: before it does, so that no peak passes the bound."""
+        """
+        Take note that a connection is about to return: before it does, so that no peak passes the bound.
+
+        The garbage collector may call this at any time: no lock, no log (see above).
+        """
         hub = self._hub
         try:
             hold = self._holds.pop(record, None)
-            if hold is None:
-                return
-            hold.end_s = hub.monotonic_s()
-            hold.context = None  # it leads to the scope, and this waits
-            hub.put(hold)
-            if hold.leaked:
-                logger.warning(
-                    "pool %s: the connection taken at %s came back after %.1f s",
-                    self.name,
-                    describe(hold.site),
-                    hold.end_s - hold.start_s,
-                )
+            if hold is not None:
+                hold.end_s = hub.monotonic_s()
+                hold.context = None  # it leads to the scope, and this waits
+                hub.waiting.append(hold)
         except Exception as fault:  # noqa: BLE001  # a fault of ours must not keep the connection out
-            hub.fault(fault)
-
-    def count(self, holds: Iterable[_Hold], *, returned: bool) -> None:
-        """Record that these were handed out, unless that has been done, and that they came back if they did."""
-        waits: dict[int, list[float]] = {}
-        times: dict[int, list[float]] = {}
-        peaks: dict[int, int] = {}
-        offset_s = self._hub.wall_s() - self._hub.monotonic_s()
-        # Those of a second mostly come in a row; `from_s` to `to_s` is the second that the last one lay in.
-        wait_from_s = wait_to_s = from_s = to_s = 0.0
-        second, some_waits, some_times = 0, [0.0], [0.0]
-        with self._lock:
-            for hold in holds:
-                start_s, end_s = hold.start_s, hold.end_s
-                if not hold.counted:
-                    hold.counted = True
-                    if not wait_from_s <= start_s + offset_s < wait_to_s:
-                        second = int(start_s + offset_s)
-                        wait_from_s, wait_to_s = float(second), second + 1.0
-                        some_waits = waits.setdefault(second, [])
-                    some_waits.append(start_s - hold.asked_s)
-                    if hold.held > peaks.get(second, 0):
-                        peaks[second] = hold.held
-                if returned:
-                    if not from_s <= end_s + offset_s < to_s:
-                        from_s = float(int(end_s + offset_s))
-                        to_s = from_s + 1.0
-                        some_times = times.setdefault(int(from_s), [])
-                    some_times.append(end_s - start_s)
-            for each in sorted(waits.keys() | times.keys()):
-                rollup = self._at(each)
-                rollup.wait.record_many(waits.get(each, ()))
-                rollup.hold.record_many(times.get(each, ()))
-                rollup.peak = max(rollup.peak, peaks.get(each, 0))
-
-    def count_failed(self, at_s: float, wait_s: float, *, timed_out: bool) -> None:
-        """Record what `failed` saw at `at_s` by the monotonic clock [s]."""
-        hub = self._hub
-        with self._lock:
-            rollup = self._at(int(hub.wall_s() - (hub.monotonic_s() - at_s)))
-            rollup.wait.record(wait_s)
-            rollup.timeouts += timed_out
+            hub.waiting.append(_Fault(fault))
 
     def _on_connect(self, dbapi_connection: Any, record: Any) -> None:  # noqa: ARG002  # SQLAlchemy's signature
-        if threading.get_ident() in self._pinging:
-            return
-        with self._lock:
-            self._at(int(self._hub.wall_s())).created += 1
+        if threading.get_ident() not in self._pinging:
+            self._hub.waiting.append(_Changed(self, self._hub.wall_s(), 1, 0))
 
     def _on_invalidate(self, dbapi_connection: Any, record: Any, error: Any) -> None:  # noqa: ARG002  # SQLAlchemy's
-        with self._lock:
-            self._at(int(self._hub.wall_s())).invalidated += 1
+        self._hub.waiting.append(_Changed(self, self._hub.wall_s(), 0, 1))
 
     def _on_checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:  # noqa: ARG002  # SQLAlchemy's
         self.asked()
@@ -284,8 +270,67 @@ class PoolCapture:
     def _on_checkin(self, dbapi_connection: Any, record: Any) -> None:  # noqa: ARG002  # SQLAlchemy's signature
         self.came_back(record)
 
+    # ---- figures, made with the hub's lock of recording held
+
+    def take_back(self, holds: Sequence[_Hold]) -> None:
+        """Record that these came back, and tell of those that had been reported as held for too long."""
+        self._count(holds, returned=True)
+        for hold in holds:
+            if hold.leaked:
+                logger.warning(
+                    "pool %s: the connection taken at %s came back after %.1f s",
+                    self.name,
+                    describe(hold.site),
+                    hold.end_s - hold.start_s,
+                )
+
+    def _count(self, holds: Iterable[_Hold], *, returned: bool) -> None:
+        """Record that these were handed out, unless that has been done, and that they came back if they did."""
+        waits: dict[int, list[float]] = {}
+        times: dict[int, list[float]] = {}
+        peaks: dict[int, int] = {}
+        offset_s = self._hub.wall_s() - self._hub.monotonic_s()
+        # Those of a second mostly come in a row; `from_s` to `to_s` is the second that the last one lay in.
+        wait_from_s = wait_to_s = from_s = to_s = 0.0
+        second, some_waits, some_times = 0, [0.0], [0.0]
+        for hold in holds:
+            start_s, end_s = hold.start_s, hold.end_s
+            if not hold.counted:
+                hold.counted = True
+                if not wait_from_s <= start_s + offset_s < wait_to_s:
+                    second = int(start_s + offset_s)
+                    wait_from_s, wait_to_s = float(second), second + 1.0
+                    some_waits = waits.setdefault(second, [])
+                some_waits.append(start_s - hold.asked_s)
+                if hold.held > peaks.get(second, 0):
+                    peaks[second] = hold.held
+            if returned:
+                if not from_s <= end_s + offset_s < to_s:
+                    from_s = float(int(end_s + offset_s))
+                    to_s = from_s + 1.0
+                    some_times = times.setdefault(int(from_s), [])
+                some_times.append(end_s - start_s)
+        for each in sorted(waits.keys() | times.keys()):
+            rollup = self._at(each)
+            rollup.wait.record_many(waits.get(each, ()))
+            rollup.hold.record_many(times.get(each, ()))
+            rollup.peak = max(rollup.peak, peaks.get(each, 0))
+
+    def count_failed(self, at_s: float, wait_s: float, *, timed_out: bool) -> None:
+        """Record what `failed` saw at `at_s` by the monotonic clock [s]."""
+        hub = self._hub
+        rollup = self._at(int(hub.wall_s() - (hub.monotonic_s() - at_s)))
+        rollup.wait.record(wait_s)
+        rollup.timeouts += timed_out
+
+    def count_changed(self, at_s: float, *, created: int, invalidated: int) -> None:
+        """Record connections that were made or broke at `at_s` by the wall clock [s]."""
+        rollup = self._at(int(at_s))
+        rollup.created += created
+        rollup.invalidated += invalidated
+
     def _at(self, second: int) -> PoolRollup:
-        """Return the rollup of this second; the one before goes to the recorder. Call with the lock held."""
+        """Return the rollup of this second; the one before goes to the recorder."""
         if second != self._second:
             if not self._rollup.empty:
                 self._hub.recorder.pool(self.name, self._second, self._rollup)
@@ -298,8 +343,8 @@ class PoolCapture:
 
     def flush(self) -> None:
         """Hand everything seen so far to the recorder; what has come back is in the hub's queue before this."""
-        self.count(self._holds.copy().values(), returned=False)
-        with self._lock:
+        with self._hub.recording:
+            self._count(self._holds.copy().values(), returned=False)
             rollup = self._at(int(self._hub.wall_s()))
             if not rollup.empty:
                 self._hub.recorder.pool(self.name, self._second, rollup)
@@ -313,7 +358,7 @@ class PoolCapture:
         leaks = [
             one for one in self._holds.copy().values() if not one.leaked and now_s - one.start_s > threshold_s
         ]
-        with self._lock:
+        with self._hub.recording:
             for hold in leaks:
                 hold.leaked = True
                 self._rollup.leaks += 1

@@ -123,6 +123,7 @@ def test_leaks_are_warned_of_and_come_back(
         assert (pool["leaks"], pool["holders"][0]["leaked"]) == (1, True)
         clock.advance(9)
         connection.close()
+        settle(handle)
     assert "came back after 40.0 s" in caplog.text
 
 
