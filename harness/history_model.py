@@ -27,7 +27,8 @@ class Metric:
 
     Args:
         subject: what it was measured on: a route template, an index, a benchmark's name.
-        metric: such as ``response_time``; the words of the gates where the metric is one of theirs.
+        metric: such as ``response_time`` or ``errors(timeout)``; the words of the gates where the metric is one of
+            theirs.
         quantile: q in (0, 1]; None for figures that are no quantile.
         value: in `unit`; None when it was not to be had, infinite when so many polls failed.
         unit: ``s``, ``ratio``, ``per_s``, ``bytes``, ``count`` or ``index``; what an importer found otherwise.

@@ -18,11 +18,14 @@ from harness.history.records import fault_of, new_id
 from harness.history.store import History, open_history
 from harness.history_model import HISTORY_SCHEMA_VERSION, Distribution, HistoryRecord, Metric
 from harness.judge.autocorrelation import bulk_levels
+from harness.judge.catalogue import METRICS
+from harness.judge.kinds import answered_with, is_named
 from harness.model import (
     PENDING_ROUTE,
     Direction,
     Environment,
     Finding,
+    Gate,
     Quantiles,
     Result,
     Run,
@@ -121,7 +124,7 @@ def record_of(
         target=target_text(run.target),
         status=conclusion.result.verdict.status,
         report=report,
-        metrics=_metrics(conclusion.result),
+        metrics=_metrics(conclusion),
         distributions=_distributions(conclusion),
         notes=notes,
         complete=finished,
@@ -224,10 +227,16 @@ def _settings_of(target: Target) -> tuple[tuple[str, object], ...]:
     return ("pool of", target.pool_size), ("design", target.design)
 
 
-def _metrics(result: Result) -> tuple[Metric, ...]:
+def figure_name(gate: Gate) -> str:
+    """Return what a record calls the figure of a gate: ``errors(timeout)`` are not all ``errors``."""
+    return gate.metric if gate.kind is None else f"{gate.metric}({gate.kind})"
+
+
+def _metrics(conclusion: Conclusion) -> tuple[Metric, ...]:
     """Return the run's figures; what a gate said of one of them is added to it, other findings follow."""
+    result = conclusion.result
     findings = {
-        (finding.gate.subject, finding.gate.metric, finding.gate.quantile): finding
+        _key(finding.gate): finding
         for finding in reversed(result.verdict.findings)
         if not finding.gate.against_baseline
     }
@@ -236,7 +245,16 @@ def _metrics(result: Result) -> tuple[Metric, ...]:
         finding = findings.pop((metric.subject, metric.metric, metric.quantile), None)
         told.append(metric if finding is None else _judged(metric, finding))
     told += [_judged(_found(finding), finding) for finding in reversed(findings.values())]
+    known = {(metric.subject, metric.metric, metric.quantile) for metric in told}
+    asked = {
+        _key(finding.gate): finding.gate for finding in result.verdict.findings if finding.gate.against_baseline
+    }
+    told += [_asked(gate, conclusion) for key, gate in asked.items() if key not in known]
     return tuple(metric for metric in told if metric.value is not None or metric.limit is not None)
+
+
+def _key(gate: Gate) -> tuple[str, str, float | None]:
+    return gate.subject, figure_name(gate), gate.quantile
 
 
 def _client_metrics(result: Result) -> Iterator[Metric]:
@@ -309,12 +327,45 @@ def _figure(
     )
 
 
+def _asked(gate: Gate, conclusion: Conclusion) -> Metric:
+    """Return a figure that a gate against the baseline compares, and that is not among the usual figures."""
+    return Metric(
+        subject=gate.subject,
+        metric=figure_name(gate),
+        quantile=gate.quantile,
+        value=_counted(gate, conclusion) if gate.subject == PENDING_ROUTE else None,
+        unit=METRICS[gate.metric].unit,
+        direction=gate.direction,
+        n=conclusion.result.summary.sent,
+    )
+
+
+def _counted(gate: Gate, conclusion: Conclusion) -> float | None:
+    """Return what a gate counts among the polls; None where there were none, or it counts something else."""
+    summary = conclusion.result.summary
+    if not summary.sent:
+        return None
+    if gate.metric in {"errors", "error_ratio"}:
+        kinds = summary.errors_by_kind
+        named = (n for kind, n in kinds.items() if gate.kind is not None and is_named(kind, gate.kind))
+        failed = summary.failed if gate.kind is None else sum(named)
+        return failed / summary.sent if gate.metric == "error_ratio" else float(failed)
+    if gate.metric == "missed":
+        return float(summary.missed)
+    if gate.metric == "lock_step_index":
+        return summary.lock_step_index
+    status = conclusion.columns.window(summary.window_start_s, summary.window_end_s).status
+    if gate.metric != "answers" or not len(status):
+        return None
+    return float(answered_with(gate.kind, status).sum())
+
+
 def _found(finding: Finding) -> Metric:
     """Return the figure of a gate on something that is not among the usual figures."""
     gate = finding.gate
     return Metric(
         subject=gate.subject,
-        metric=gate.metric,
+        metric=figure_name(gate),
         quantile=gate.quantile,
         value=finding.measured,
         unit=gate.unit,

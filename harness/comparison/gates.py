@@ -9,9 +9,11 @@ from harness.errors import HarnessError
 from harness.history.store import open_history
 from harness.history_model import Comparison, HistoryRecord
 from harness.judge.baseline import choose_baseline
+from harness.judge.catalogue import METRICS
 from harness.judge.compare import MOST_BASELINE, compare, not_comparable
 from harness.judge.compare_rule import Figure
 from harness.model import Gate
+from harness.recording import figure_name
 
 
 def compare_gates(
@@ -63,20 +65,17 @@ def compare_gates(
 
 
 def _key(gate: Gate) -> Key:
-    return gate.subject, gate.metric, gate.quantile
+    return gate.subject, figure_name(gate), gate.quantile
 
 
 def _figure(gate: Gate, contender: HistoryRecord) -> Figure:
-    units = [
-        metric.unit
-        for metric in contender.metrics
-        if (metric.subject, metric.metric) == (gate.subject, gate.metric)
-    ]
+    subject, name, _ = _key(gate)
+    units = [metric.unit for metric in contender.metrics if (metric.subject, metric.metric) == (subject, name)]
     return Figure(
-        subject=gate.subject,
-        metric=gate.metric,
+        subject=subject,
+        metric=name,
         quantile=gate.quantile,
-        unit=units[0] if units else "s",
+        unit=units[0] if units else METRICS[gate.metric].unit,
         direction=gate.direction,
     )
 

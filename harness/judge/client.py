@@ -1,6 +1,5 @@
 """Gates on what the agents saw: response time, errors, rate, connections."""
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -26,7 +25,7 @@ from harness.judge.findings import (
     reached,
     wanted,
 )
-from harness.judge.kinds import GENERATOR_LIMIT, of_kind
+from harness.judge.kinds import GENERATOR_LIMIT, answered_with, is_named, of_kind
 from harness.judge.quantiles import quantile, quantile_interval
 from harness.judge.shares import Tally
 from harness.judge.wording import count, duration, number, percent
@@ -111,12 +110,8 @@ def answers(gate: Gate, context: Context) -> Outcome:
     if not len(context.polls):
         return no_polls(gate)
     status = context.polls.status
-    if gate.kind is None:
-        counted, what = status > 0, "were answered"
-    elif gate.kind.endswith("xx"):
-        counted, what = status // 100 == int(gate.kind[0]), f"were answered with {gate.kind}"
-    else:
-        counted, what = status == int(gate.kind), f"were answered with {gate.kind}"
+    counted = answered_with(gate.kind, status)
+    what = "were answered" if gate.kind is None else f"were answered with {gate.kind}"
     n, total = int(counted.sum()), len(status)
     reason = f"{n:,} of {count(total, context.noun)} {what}"
     return plain_finding(gate, n, number, reason=reason, n=total, cure=ERROR_CURE)
@@ -228,8 +223,7 @@ def _failed(gate: Gate, context: Context) -> Bools:
     """Return which polls failed in the way that the gate names."""
     if gate.kind is None:
         return ~context.polls.ok
-    pattern = re.compile(re.escape(gate.kind).replace("xx", r"\d\d"))
-    kinds = [i for i, kind in enumerate(context.polls.error_kinds) if pattern.fullmatch(kind)]
+    kinds = [i for i, kind in enumerate(context.polls.error_kinds) if is_named(kind, gate.kind)]
     return np.isin(context.polls.error, kinds)
 
 

@@ -8,8 +8,11 @@ import pytest
 
 from harness.columns import Columns
 from harness.conclude import Conclusion
+from harness.gate_syntax import parse_gate
 from harness.history.store import open_history, read_records
 from harness.history_model import HistoryRecord, Metric
+from harness.judge.evidence import Evidence
+from harness.judge.gates import judge
 from harness.model import PENDING_ROUTE, RunState, Status, Target, TargetKind
 from harness.recording import record_of, record_of_path, record_run, work_digest
 from harness.rundir import RunDirectory, encode
@@ -19,6 +22,23 @@ from tests.harness.results import INDEX, fleet, result_of, run_of
 def conclusion(columns: Columns | None = None, **other: object) -> Conclusion:
     polls = fleet() if columns is None else columns
     return Conclusion(result=result_of(polls, **other), columns=polls, ticks=())  # type: ignore[arg-type]
+
+
+def judged(polls: Columns, *texts: str) -> Conclusion:
+    """Judge these polls by these gates."""
+    made = conclusion(polls)
+    evidence = Evidence(
+        summary=made.result.summary,
+        columns=polls,
+        agents=50,
+        interval_s=10.0,
+        server=made.result.server,
+        indexes=made.result.indexes,
+        ticks=(),
+        interrupted=False,
+    )
+    verdict = judge([parse_gate(text) for text in texts], evidence)
+    return replace(made, result=replace(made.result, verdict=verdict))
 
 
 def figure(record: HistoryRecord, metric: str, quantile: float | None = None) -> Metric:
@@ -67,6 +87,40 @@ def test_figures_carry_what_their_gates_said() -> None:
     assert {"handler_time", "query_time", "pool_wait"} <= {m.metric for m in record.metrics}
     names = [(m.subject, m.metric, m.quantile) for m in record.metrics]
     assert len(names) == len(set(names))
+
+
+def test_each_kind_of_error_is_a_figure_of_its_own() -> None:
+    """A gate on one kind of error says nothing of all of them."""
+    texts = ("error_ratio(timeout) < 1%", "errors(http-5xx) < 3", "errors(timeout) < 100", "answers(404) == 0")
+    record = record_of(judged(fleet(failing_ratio=0.1), *texts))
+    every = figure(record, "error_ratio")
+    failed = figure(record, "errors(http-5xx)").value
+    assert (None, None) == (every.limit, every.interval)
+    assert (0.0, 0.01) == (
+        figure(record, "error_ratio(timeout)").value,
+        figure(record, "error_ratio(timeout)").limit,
+    )
+    assert (failed, 3.0) == ((every.value or 0) * (every.n or 0), figure(record, "errors(http-5xx)").limit)
+    assert (0.0, 100.0) == (figure(record, "errors(timeout)").value, figure(record, "errors(timeout)").limit)
+    assert 0.0 == figure(record, "answers(404)").value
+    assert not {"errors", "answers"} & {m.metric for m in record.metrics}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("errors", "errors(http-5xx)", "errors(timeout)", "error_ratio(http-500)", "missed", "lock_step_index"),
+        *("answers", "answers(200)", "answers(5xx)"),
+    ],
+)
+def test_what_a_gate_against_the_baseline_asks_for_is_what_a_limit_would_be_held_to(asked: str) -> None:
+    polls = fleet(failing_ratio=0.1, error_kinds=("http-500", "timeout"))
+    limit = "50%" if asked.startswith("error_ratio") else "1000000"
+    worse = "> -10%" if asked.startswith("answers") else "< +10%"
+    known = figure(record_of(judged(polls, f"{asked} < {limit}")), asked)
+    found = figure(record_of(judged(polls, f"{asked} vs baseline {worse}")), asked)
+    assert None is not found.value
+    assert (known.value, known.unit, None) == (found.value, found.unit, found.limit)
 
 
 def test_the_distributions_can_be_judged_under_a_new_limit() -> None:

@@ -10,6 +10,7 @@ from harness.cli import main
 from harness.comparison.differences import differences
 from harness.comparison.figures import value_of
 from harness.comparison.gates import compare_gates
+from harness.gate_syntax import parse_gate
 from harness.history.store import open_history
 from harness.history_model import Acceptance, Distribution, HistoryRecord, Metric
 from harness.judge.metrics import EVALUATORS
@@ -286,6 +287,31 @@ def test_gates_against_a_baseline_get_their_comparison(history):
     assert ["p95-vs-baseline"] == list(told)
     assert (Status.FAIL, 20, "s") == (told["p95-vs-baseline"].status, told["p95-vs-baseline"].baseline_n, "s")
     assert () == warnings
+
+
+def of_errors(number, every, timeouts=None):
+    told = {"error_ratio": every, "error_ratio(timeout)": timeouts}
+    figures = [metric(value, name=name, quantile=None, unit="ratio") for name, value in told.items()]
+    return record(number, metrics=tuple(one for one in figures if one.value is not None))
+
+
+def test_a_gate_on_one_kind_of_error_is_held_against_that_kind(history):
+    """Fewer errors in all, and all of them time-outs."""
+    spread = values(20, level=0.05)
+    fill(history, [of_errors(i, 2 * v, 0.1 * v) for i, v in enumerate(spread)])
+    gate = parse_gate("error_ratio(timeout) vs baseline < +10%")
+    told = compare_gates([gate], of_errors(100, 0.05, 0.05), history.where)[0][gate.name]
+    assert (Status.FAIL, "error_ratio(timeout)", "ratio") == (told.status, told.metric, told.unit)
+    assert (pytest.approx(np.mean(spread) * 0.1), 0.05) == (told.baseline, told.contender)
+
+
+def test_runs_that_did_not_tell_the_kinds_apart_are_no_baseline_of_one(history):
+    fill(history, [of_errors(i, v) for i, v in enumerate(values(20))])
+    gate = parse_gate("error_ratio(timeout) vs baseline < +10%")
+    told = compare_gates([gate], of_errors(100, 0.1, 0.1), history.where)[0][gate.name]
+    assert Status.INCONCLUSIVE is told.status
+    assert told.reason.startswith("there is no baseline")
+    assert told.reason.endswith("; 20 runs of the baseline had no usable value")
 
 
 @pytest.mark.parametrize(
