@@ -54,6 +54,9 @@ from harness.schedule import intended_in_window
 from harness.shape import shape_of
 from harness.soaking import soak_findings
 
+_TICKS_APART_S = 2.0
+"""Longer than from one sign of life of a load to the next, also of one that is a little late."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
@@ -415,10 +418,10 @@ def take_up(directory: RunDirectory) -> TakenUp:
 
 
 def _run_of_plain_locust(directory: RunDirectory) -> Run:
-    """Make a run's record of what Locust wrote by itself: the header of its samples, and their last instant."""
+    """Make a run's record of what Locust wrote by itself: the header of its samples, and when it ended."""
     stored = read_columns(directory.samples)
     header = stored.header
-    end_s = max((float(columns.start_s[-1]) for columns in stored.routes.values()), default=0.0)
+    end_s = _end_of_plain_locust(directory, stored)
     commit, dirty = describe_commit(Path())
     return Run(
         id=directory.path.name,
@@ -430,7 +433,7 @@ def _run_of_plain_locust(directory: RunDirectory) -> Run:
             agents=header.agents,
             interval_s=header.interval_s,
             run_time_s=end_s,
-            warmup_s=0.0,
+            warmup_s=min(header.warmup_s, end_s),
             phase_model=header.phase_model,
             seed=header.seed,
         ),
@@ -442,3 +445,18 @@ def _run_of_plain_locust(directory: RunDirectory) -> Run:
         ended_s=end_s,
         keep_alive=header.keep_alive,
     )
+
+
+def _end_of_plain_locust(directory: RunDirectory, stored: StoredColumns) -> float:
+    """
+    Return when the load ended [s since the run's origin]: as planned, or with the last sign of life before that.
+
+    Polls alone don't tell: where all agents poll at once, the last ones leave a whole interval before the end.
+    """
+    header = stored.header
+    sent_s = max((float(columns.start_s[-1]) for columns in stored.routes.values()), default=0.0)
+    ticks = read_lines(directory.generator, GeneratorTick).records
+    # Ticks go on while the last answers are waited for.
+    seen_s = max(sent_s, min(max((tick.t_s for tick in ticks), default=0.0), sent_s + header.interval_s))
+    planned_s = header.run_time_s
+    return planned_s if planned_s is not None and seen_s >= planned_s - _TICKS_APART_S else seen_s

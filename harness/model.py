@@ -116,6 +116,9 @@ class SampleHeader:
         shape_parameters: its numbers.
         keep_alive: whether a connection was kept between polls for as long as the target kept it; without, each
             poll asked for its close.
+        warmup_s: the first part, sent but not judged [s].
+        run_time_s: for how long polls were to be sent [s]; None for until somebody ends it, and in files of before
+            this was written down.
     """
 
     schema_version: int
@@ -131,6 +134,8 @@ class SampleHeader:
     shape: str = "steady"
     shape_parameters: Mapping[str, float] = field(default_factory=dict)
     keep_alive: bool = True
+    warmup_s: float = 0.0
+    run_time_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,8 @@ class Plan:
             shape=self.shape.name,
             shape_parameters=self.shape.parameters,
             keep_alive=self.options.keep_alive,
+            warmup_s=self.options.warmup_s,
+            run_time_s=self.options.run_time_s,
         )
 
 

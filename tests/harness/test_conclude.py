@@ -10,7 +10,15 @@ import pytest
 from harness.conclude import conclude, conclude_again, draw, write_gates
 from harness.errors import HarnessError
 from harness.gatefiles import choose_gates
-from harness.model import PENDING_ROUTE, SCHEMA_VERSION, EarlyStop, Sample, SampleHeader, Status
+from harness.model import (
+    PENDING_ROUTE,
+    SCHEMA_VERSION,
+    EarlyStop,
+    GeneratorTick,
+    Sample,
+    SampleHeader,
+    Status,
+)
 from harness.rundir import RunDirectory, encode, read_result
 
 SHARED = "http://127.0.0.1:8000/api/agents has 3 agents for 50 users: several users poll with the same id"
@@ -57,16 +65,49 @@ def test_what_the_fleet_warned_of_stands_in_the_result(tmp_path: Path) -> None:
     assert f"{SHARED}." in directory.report.read_text(encoding="utf-8")
 
 
+def add_polls(directory: RunDirectory, *starts_s: float) -> None:
+    """Add polls like the first at other instants."""
+    first = directory.samples.read_bytes().splitlines()[1]
+    with directory.samples.open("ab") as file:
+        for at_s in starts_s:
+            line = first.replace(b'"start_s":0.1', f'"start_s":{at_s}'.encode())
+            line = line.replace(b'"intended_start_s":0.1', f'"intended_start_s":{at_s}'.encode())
+            file.write(line.replace(b'"end_s":0.2', f'"end_s":{at_s + 0.1}'.encode()) + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("run_time_s", "last_tick_s", "end_s"),
+    [
+        (25.0, 24.4, 25.0),  # ended as planned
+        (25.0, 31.0, 25.0),  # and answers were waited for
+        (60.0, 24.4, 24.4),  # ended by hand
+        (None, 24.4, 24.4),  # until somebody ends it
+        (60.0, 58.0, 60.0),
+        (None, None, 20.1),  # a file of before: nothing tells but the last polls, which end it
+    ],
+)
+def test_plain_locust_has_its_warm_up_and_its_whole_time(
+    tmp_path: Path, run_time_s: float | None, last_tick_s: float | None, end_s: float
+) -> None:
+    """Agents that poll at once every five seconds leave five seconds without a poll before the end."""
+    interval_s = 40.0 if last_tick_s == 58.0 else 5.0
+    directory = stored_run(tmp_path, interval_s=interval_s, warmup_s=6.0, run_time_s=run_time_s)
+    add_polls(directory, 5.1, 10.1, 15.1, 20.1)
+    if last_tick_s is not None:
+        ticks = (
+            GeneratorTick(t_s=at_s, cpu_ratio=0.1, loop_lag_s=0.0, rss_bytes=1) for at_s in (1.0, last_tick_s)
+        )
+        directory.generator.write_bytes(b"".join(encode(tick) + b"\n" for tick in ticks))
+    result = conclude_again(tmp_path).result
+    assert (end_s, 6.0) == (result.run.scenario.run_time_s, result.run.scenario.warmup_s)
+    assert (2 if last_tick_s is None else 3) == result.summary.sent
+
+
 @pytest.mark.parametrize("keep_alive", [True, False])
 def test_the_target_is_blamed_only_for_connections_that_it_closed(tmp_path: Path, *, keep_alive: bool) -> None:
     """With --keep-alive off every poll asks for the close of its connection, whatever the target would do."""
     directory = stored_run(tmp_path, keep_alive=keep_alive)
-    first = directory.samples.read_bytes().splitlines()[1]
-    for k in range(1, 20):
-        later = first.replace(b'"start_s":0.1', f'"start_s":{k}.1'.encode())
-        later = later.replace(b'"intended_start_s":0.1', f'"intended_start_s":{k}.1'.encode())
-        with directory.samples.open("ab") as file:
-            file.write(later.replace(b'"end_s":0.2', f'"end_s":{k}.2'.encode()) + b"\n")
+    add_polls(directory, *(k + 0.1 for k in range(1, 20)))
     conclusion = conclude_again(tmp_path)
     assert (1.0, keep_alive) == (
         conclusion.result.summary.new_connections_per_poll,
