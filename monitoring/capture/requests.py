@@ -7,8 +7,11 @@ pass through unaltered and in order, exceptions pass on, other kinds of scope go
 """
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
+from pathlib import Path
 from types import MethodType
 from typing import Any
 
@@ -209,6 +212,8 @@ class Exchange(RequestContext, eq=False):
     server: Any = None
     """Who takes the messages, when it can tell whether the client is still there; None once it is over."""
     status: int | None = None
+    headers: list[tuple[bytes, bytes]] | None = None
+    """Of the answer, once it has begun."""
     bytes_out: int = 0
     end_s: float | None = None
     gone: bool = False
@@ -220,6 +225,39 @@ class Exchange(RequestContext, eq=False):
         handler_ms = (self.hub.monotonic_s() - self.start_s) * 1e3
         database_ms, wait_ms = work.database_s * 1e3, work.pool_wait_s * 1e3
         return f"handler;dur={handler_ms:.3f}, db;dur={database_ms:.3f}, pool;dur={wait_ms:.3f}".encode("ascii")
+
+    def take_id(self, own: bytes) -> None:
+        """Take the id that the application put on its answer, when it is well-formed."""
+        taken = self.hub.take_id(own)
+        if taken.encode("ascii") == own:
+            self.request_id = taken
+
+    def identified(self, message: Message) -> Message:
+        """Return the start of a websocket's answer with the request id."""
+        headers = [*(message.get("headers") or ())]
+        own = next((value for name, value in headers if name == self.hub.id_header), None)
+        if own is None:
+            headers.append((self.hub.id_header, self.request_id.encode("ascii")))
+        else:
+            self.take_id(own)
+        return {**message, "headers": headers}
+
+    def file_bytes(self, message: Message) -> int:
+        """Return how much of a file the server is to send by itself [bytes]; 0 where nobody says."""
+        count: int | None = message.get("count")
+        if count is not None:
+            return count
+        # A file that is gone, or a length that is none: the server finds out, and so does the application.
+        with contextlib.suppress(OSError, ValueError):
+            for name, value in self.headers or ():
+                if name.lower() == b"content-length":
+                    return max(int(value) - self.bytes_out, 0)
+            if "path" in message:
+                return Path(message["path"]).stat().st_size
+            file = message["file"]
+            begin: int = message["offset"] if message.get("offset") is not None else file.tell()
+            return max(os.fstat(file.fileno()).st_size - begin, 0)
+        return 0
 
     def end(self, error: BaseException | None) -> None:
         """Take note that the answer is complete, or that the application has returned, or raised."""
@@ -297,12 +335,14 @@ class SocketExchange(Exchange, eq=False):
         kind = message["type"]
         if kind == "websocket.accept":
             self.accepted = True
-            own = (self.hub.id_header, self.request_id.encode("ascii"))
-            return {**message, "headers": [*(message.get("headers") or ()), own]}
+            return self.identified(message)
         if kind == "websocket.close" and not self.accepted:
             self.status = 403
         elif kind == "websocket.http.response.start":
             self.status = message["status"]
+            return self.identified(message)
+        elif kind == "websocket.http.response.body":
+            self.bytes_out += len(message.get("body", b""))
         elif kind == "websocket.send":
             self.bytes_out += len(message.get("bytes") or message.get("text") or b"")
         return message
@@ -342,16 +382,19 @@ def _send(exchange: Exchange, send: Send, message: Message) -> Awaitable[None]:
             # A new message and list: the application may use its own again.
             message = {**message}
             headers = message["headers"] = [*message["headers"]] if "headers" in message else []
+            exchange.headers = headers
             own = hub.id_header
-            for name, _ in headers:
+            for name, value in headers:
                 if name == own:
+                    exchange.take_id(value)
                     break
             else:
                 headers.append((own, exchange.request_id.encode()))
             if hub.server_timing:
                 headers.append((b"server-timing", exchange.server_timing()))
-        elif kind == "http.response.pathsend":
-            last = True
+        elif kind in ("http.response.pathsend", "http.response.zerocopysend"):
+            exchange.bytes_out += exchange.file_bytes(message)
+            last = not message.get("more_body")
         if last:
             # The last byte is being handed to the server.
             server = exchange.server
