@@ -178,6 +178,7 @@ def _evidence(stored: _Stored, *, run: Run, reading: Reading | None) -> Evidence
         settling=run.settling,
         stop=run.stop,
         keep_alive=run.keep_alive,
+        called_off=run.called_off,
     )
 
 

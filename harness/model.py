@@ -356,6 +356,8 @@ class Run:
             hold however often one looks.
         keep_alive: as in `SampleHeader`.
         processes: how many shared the agents; None when not told, as by plain Locust.
+        called_off: that and why the load ended itself to spare a target that went down, as a clause; None when it
+            did not.
     """
 
     id: str
@@ -374,6 +376,7 @@ class Run:
     back_s: float | None = None
     keep_alive: bool = True
     processes: int | None = None
+    called_off: str | None = None
 
     @property
     def judged_from_s(self) -> float:

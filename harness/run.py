@@ -56,14 +56,12 @@ class Outcome:
         directory: the folder that holds it.
         drawing_fault: why its report could not be drawn; None when it was.
         recording: what came of keeping it in a history; None when that was not asked for.
-        called_off: whether the load ended itself to spare a target that went down.
     """
 
     result: Result
     directory: RunDirectory
     drawing_fault: HarnessError | None
     recording: Recording | None = None
-    called_off: bool = False
 
 
 def shortfall_text(options: RunOptions) -> str | None:
@@ -130,7 +128,7 @@ def execute(
             run = _ended(run, driven, back_s=scene.back_s)
             write_atomically(directory.run, encode(run))
             reading = _ask(run, directory, database_url, driven, options.access)
-            reading = replace(reading, notes=(*scene.notes(), *_called_off(driven), *reading.notes))
+            reading = replace(reading, notes=(*scene.notes(), *reading.notes))
             write_atomically(directory.evidence, encode(reading))
             # The target is stopped before the report is drawn: drawing takes a core for seconds.
             stack.close()
@@ -145,7 +143,6 @@ def execute(
         directory=final,
         drawing_fault=drawing_fault,
         recording=None if options.history is None else record_run(conclusion, final, options.history),
-        called_off=driven.called_off is not None,
     )
 
 
@@ -273,7 +270,14 @@ def _drive_load(
 def _ended(run: Run, driven: Drive, *, back_s: float | None) -> Run:
     cut_short = driven.interrupted or driven.called_off is not None
     state = RunState.INTERRUPTED if cut_short else RunState.FINISHED
-    return replace(run, state=state, ended_s=driven.ended_s, back_s=back_s, stop=driven.stop)
+    return replace(
+        run,
+        state=state,
+        ended_s=driven.ended_s,
+        back_s=back_s,
+        stop=driven.stop,
+        called_off=_called_off(driven),
+    )
 
 
 def _load_environment(options: RunOptions) -> dict[str, str]:
@@ -281,12 +285,12 @@ def _load_environment(options: RunOptions) -> dict[str, str]:
     return {TOKEN_VARIABLE: ""} if options.host is None else {}
 
 
-def _called_off(driven: Drive) -> tuple[str, ...]:
+def _called_off(driven: Drive) -> str | None:
     if driven.called_off is None:
-        return ()
+        return None
     # Its last words begin with the name of the one who says them.
     said = driven.called_off.partition("the run was called off")
-    return (f"The run was called off after {driven.ended_s:.0f} s{said[2] or ': ' + driven.called_off}.",)
+    return f"the run was called off after {driven.ended_s:.0f} s{said[2] or ': ' + driven.called_off}"
 
 
 def _ask(run: Run, directory: RunDirectory, database_url: str | None, driven: Drive, access: Access) -> Reading:

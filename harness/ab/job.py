@@ -150,9 +150,9 @@ def _leg(sides: dict[Which, RunOptions], interrupt: Interrupt) -> Leg:
         # Both legs of a round have one schedule, each round another.
         options = replace(sides[which], seed=sides[which].seed + number - 1)
         outcome = execute(options, interrupt, drawn=False, gates=_leg_gates(options))
-        if outcome.called_off:
-            said = next((line for line in outcome.result.warnings if "called off" in line), "")
-            raise HarnessError(explain("leg", which.upper(), fault=f"not whole: {said.rstrip('.')}"))
+        called_off = outcome.result.run.called_off
+        if called_off is not None:
+            raise HarnessError(explain("leg", which.upper(), fault=f"not whole: {called_off}"))
         if outcome.result.run.state is not RunState.FINISHED:
             raise KeyboardInterrupt
         return record_of(Conclusion(result=outcome.result, columns=columns_of(()), ticks=()))

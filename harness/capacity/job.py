@@ -236,8 +236,10 @@ def _run_steps(
             # What was found before stands.
             why = f"a run of {wanted.agents:,} agents could not be made"
             return _Taken(steps=tuple(steps), target=target, why=why, fault=fault)
-        target = outcome.result.run.target
-        if outcome.result.run.state is RunState.INTERRUPTED and not outcome.called_off:
+        run = outcome.result.run
+        target = run.target
+        # A fleet that makes the target go down is too large: that run is a FAIL.
+        if run.state is RunState.INTERRUPTED and run.called_off is None:
             return _Taken(steps=tuple(steps), target=target, why=_INTERRUPTED)
         steps.append(_step(outcome))
         tell(f"        {steps[-1].status.value}{': ' + ', '.join(steps[-1].broken) if steps[-1].broken else ''}")
@@ -249,8 +251,6 @@ def _step(outcome: Outcome) -> Step:
         outcome.result,
         generator=read_ticks(directory.generator),
         target=read_target_ticks(directory.target_ticks),
-        # A fleet that makes the target go down is too large, however little of its run there is to judge.
-        status=Status.FAIL if outcome.called_off else None,
     )
 
 

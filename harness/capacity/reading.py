@@ -21,7 +21,6 @@ def step_of(
     *,
     generator: Sequence[GeneratorTick],
     target: Sequence[TargetTick],
-    status: Status | None = None,
 ) -> Step:
     """
     Sum up one run of the search.
@@ -30,7 +29,6 @@ def step_of(
         result: of the run.
         generator: the generator's own health.
         target: the embedded target's; empty for an attached one.
-        status: instead of the run's own verdict.
     """
     summary, scenario, server = result.summary, result.run.scenario, result.server
     failed = [one for one in result.verdict.findings if one.status is Status.FAIL]
@@ -40,7 +38,7 @@ def step_of(
         agents=scenario.agents,
         run=result.run.id,
         run_time_s=scenario.run_time_s,
-        status=result.verdict.status if status is None else status,
+        status=result.verdict.status,
         broken=tuple(one.gate.name for one in sorted(failed, key=_excess, reverse=True)),
         unsettled=tuple(one.gate.name for one in others),
         offered_per_s=summary.offered_per_s,

@@ -59,6 +59,8 @@ class Evidence:
         watching: whether this is a look at a run that still goes on.
         stop: why the gates ended it before its time; None when they did not.
         keep_alive: whether polls left it to the target when their connections are closed.
+        called_off: that and why the load ended itself to spare a target that went down, as a clause; None when it
+            did not.
     """
 
     summary: Summary
@@ -80,3 +82,4 @@ class Evidence:
     watching: bool = False
     stop: EarlyStop | None = None
     keep_alive: bool = True
+    called_off: str | None = None

@@ -9,7 +9,7 @@ from harness.judge.always import always_within
 from harness.judge.catalogue import METRICS, Kind, Scope
 from harness.judge.checks import check_gates
 from harness.judge.evidence import Evidence
-from harness.judge.findings import SLOW_CURE, NotJudged, Outcome, allowed_ratio, nothing_observed
+from harness.judge.findings import ERROR_CURE, SLOW_CURE, NotJudged, Outcome, allowed_ratio, nothing_observed
 from harness.judge.intervals import smallest_n
 from harness.judge.metrics import EVALUATORS
 from harness.judge.routes import Contexts
@@ -103,7 +103,8 @@ def judge(gates: Sequence[Gate], evidence: Evidence) -> Verdict:
 
     Returns:
         One finding for each gate whose source is there. Of the others those that are optional stand in the
-        coverage with the reason, and those that are not are inconclusive.
+        coverage with the reason, and those that are not are inconclusive. A run that was called off has one more,
+        which fails.
 
     Raises:
         UsageError: a gate that can't be judged on any run (`check_gates`).
@@ -123,6 +124,8 @@ def judge(gates: Sequence[Gate], evidence: Evidence) -> Verdict:
             not_judged[gate.name] = outcome.reason
         else:
             findings.append(_unanswered(gate, outcome))
+    if evidence.called_off is not None:
+        findings.append(_target_down(evidence.called_off))
     return Verdict(
         status=status_of(findings),
         findings=tuple(findings),
@@ -222,6 +225,29 @@ def _stopped(finding: Finding, evidence: Evidence) -> Finding:
     if finding.status in {Status.FAIL, Status.INVALID}:
         return finding
     return replace(finding, status=Status.FAIL, reason=f"{stop.reason}; {finding.reason}", remedy=SLOW_CURE)
+
+
+def _target_down(called_off: str) -> Finding:
+    """Return the finding of a target that went down: no gate that holds until then makes the run a PASS."""
+    return Finding(
+        # As monitoring systems have it: 1 for a target that is up, and 0 for one that is not.
+        gate=Gate(
+            name="target-up",
+            metric="target_up",
+            subject=PENDING_ROUTE,
+            limit=0.0,
+            unit="count",
+            direction=Direction.ABOVE,
+        ),
+        status=Status.FAIL,
+        measured=0.0,
+        interval=None,
+        n=None,
+        effective_n=None,
+        exceedances=None,
+        reason=called_off,
+        remedy=ERROR_CURE,
+    )
 
 
 def _unanswered(gate: Gate, outcome: NotJudged) -> Finding:

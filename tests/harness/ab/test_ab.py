@@ -242,14 +242,14 @@ def test_a_host_that_does_not_answer_costs_no_round(capsys, tmp_path):
 
 def test_a_leg_that_was_called_off_is_no_interrupt(capsys, tmp_path, monkeypatch):
     """It says which side's target was going down; an interrupt would judge what there is and say nothing of it."""
-    warning = "The run was called off after 3 s: more than half of the polls fail."
-    result = result_of(fleet(), run=run_of(state=RunState.INTERRUPTED), warnings=(warning,))
-    outcome = Outcome(result=result, directory=RunDirectory(tmp_path), drawing_fault=None, called_off=True)
+    why = "the run was called off after 3 s: more than half of the polls fail"
+    result = result_of(fleet(), run=run_of(state=RunState.INTERRUPTED, called_off=why))
+    outcome = Outcome(result=result, directory=RunDirectory(tmp_path), drawing_fault=None)
     monkeypatch.setattr("harness.ab.job.execute", lambda *_, **__: outcome)
     assert 1 == main(["ab", *PAIR, "--out", str(tmp_path / "runs")])
     told = capsys.readouterr().err
     assert "harness: A and B are the same: what is found is the machine's own spread\n" in told
-    assert f"leg '{orders(1, 1)[0].upper()}': not whole: {warning.rstrip('.')}\n" in told
+    assert f"leg '{orders(1, 1)[0].upper()}': not whole: {why}\n" in told
     assert not list((tmp_path / "runs").iterdir())
 
 

@@ -24,17 +24,15 @@ def outcome(options: RunOptions, status: Status = Status.PASS, **changes: object
     """Return a run of the fleet that was asked for, with this verdict."""
     result = result_of(fleet(agents=5))
     scenario = replace(result.run.scenario, agents=options.agents)
-    state = changes.pop("state", RunState.FINISHED)
     made: Result = replace(
         result,
-        run=replace(result.run, scenario=scenario, state=state),  # type: ignore[arg-type]
+        run=replace(result.run, scenario=scenario, **changes),  # type: ignore[arg-type]
         verdict=Verdict(status=status, findings=(), coverage=result.verdict.coverage),
     )
     return Outcome(
         result=made,
         directory=RunDirectory(options.out / "run"),
         drawing_fault=None,
-        **changes,  # type: ignore[arg-type]
     )
 
 
@@ -71,7 +69,7 @@ def test_a_fleet_whose_run_was_called_off_broke(tmp_path: Path, monkeypatch: pyt
     def play(options: RunOptions, _: Interrupt) -> Outcome:
         if options.agents <= 100:
             return outcome(options)
-        return outcome(options, Status.INCONCLUSIVE, state=RunState.INTERRUPTED, called_off=True)
+        return outcome(options, Status.FAIL, state=RunState.INTERRUPTED, called_off="the run was called off")
 
     found = search(tmp_path, monkeypatch, play)
     assert found.finished

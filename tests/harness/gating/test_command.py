@@ -79,6 +79,20 @@ def test_write_keeps_the_new_verdict_and_a_second_time_changes_nothing(
     assert stored == read_result(RunDirectory(run))
 
 
+def test_a_run_that_was_called_off_stays_failed_whatever_it_is_judged_by(run: Path, tmp_path: Path) -> None:
+    """The target went down: a gate that holds on what was measured before is no PASS of the run."""
+    called_off = "the run was called off after 70 s, because the target is going down"
+    RunDirectory(run).run.write_bytes(encode(run_of(ended_s=RUN_TIME_S, called_off=called_off)))
+    junit = tmp_path / "junit.xml"
+    asked = ["gate", str(run), "--no-default-gates", "--gate", "p(99) < 30ms"]
+    assert 3 == main([*asked, "--junit", str(junit), "--write"])
+    cases = {case.get("name"): [child.tag for child in case] for case in ElementTree.parse(junit).iter("testcase")}
+    assert {"p99": ["system-out"], "target-up": ["failure"]} == cases
+    assert 3 == main(["report", str(run)])
+    RunDirectory(run).run.unlink()
+    assert 3 == main(asked)
+
+
 def test_a_gate_file_and_the_outputs(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gates = tmp_path / "strict.toml"
     gates.write_text('[gates]\nfast = "p(99) < 10ms"\nfine = "p(50) < 30ms"\n')

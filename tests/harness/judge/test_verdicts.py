@@ -98,6 +98,18 @@ def test_no_baseline_is_a_finding_and_never_a_pass(comparisons, reason):
     assert Status.PASS is judge([FINE, waived], of).status
 
 
+@pytest.mark.parametrize("gates", [[FINE], [TIGHT], [WAIVED], []])
+def test_a_run_that_was_called_off_fails_whatever_its_gates_say(gates):
+    """A target that goes down has not kept its limits, also where no gate is about errors."""
+    why = "the run was called off after 28 s, because the target is going down: 101 of the last 101 polls failed"
+    verdict = judge(gates, evidence(called_off=why, interrupted=True))
+    assert Status.FAIL is verdict.status
+    found = verdict.findings[-1]
+    assert ("target-up", Status.FAIL, 0.0, why) == (found.gate.name, found.status, found.measured, found.reason)
+    assert "target-up" == verdict.coverage.judged[-1]
+    assert judge(gates, evidence()).findings == verdict.findings[:-1]
+
+
 def test_the_gate_that_ended_a_run_stays_failed():
     """The bound held at the instant that ended the run; what came in afterwards does not take that back."""
     gate = parse_gate("p95 < 200ms, abort_on_fail")
