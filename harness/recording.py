@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -20,6 +20,7 @@ from harness.history_model import HISTORY_SCHEMA_VERSION, Distribution, HistoryR
 from harness.judge.autocorrelation import bulk_levels
 from harness.judge.catalogue import METRICS
 from harness.judge.kinds import answered_with, is_named
+from harness.judge.routes import routes_named
 from harness.model import (
     PENDING_ROUTE,
     Direction,
@@ -31,6 +32,7 @@ from harness.model import (
     Run,
     RunState,
     ServerFigures,
+    Summary,
     Target,
     TargetKind,
 )
@@ -40,6 +42,12 @@ from monitoring.histogram import Histogram
 SOURCE = "harness"
 
 _QUANTILES = (0.50, 0.95, 0.99)
+
+_KEPT_OF_ROUTES = {("error_ratio", None), *(("response_time", q) for q in _QUANTILES)}
+"""Metric and quantile of what is kept of each route besides the polled one."""
+
+Key = tuple[str, str, float | None]
+"""Subject, metric and quantile of a figure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,53 +235,79 @@ def _settings_of(target: Target) -> tuple[tuple[str, object], ...]:
     return ("pool of", target.pool_size), ("design", target.design)
 
 
-def figure_name(gate: Gate) -> str:
-    """Return what a record calls the figure of a gate: ``errors(timeout)`` are not all ``errors``."""
-    return gate.metric if gate.kind is None else f"{gate.metric}({gate.kind})"
+def figure_key(gate: Gate, routes: Iterable[str]) -> Key:
+    """
+    Return subject, metric and quantile by which a record calls the figure of a gate.
+
+    Args:
+        gate: the rule. Its route may be written without a method, and ``errors(timeout)`` are not all ``errors``.
+        routes: those of the run besides the polled one, by method and template.
+    """
+    named = routes_named(gate.subject, PENDING_ROUTE, routes)
+    metric = gate.metric if gate.kind is None else f"{gate.metric}({gate.kind})"
+    return named[0] if len(named) == 1 else gate.subject, metric, gate.quantile
 
 
 def _metrics(conclusion: Conclusion) -> tuple[Metric, ...]:
     """Return the run's figures; what a gate said of one of them is added to it, other findings follow."""
     result = conclusion.result
+    gates = {finding.gate: figure_key(finding.gate, result.routes) for finding in result.verdict.findings}
     findings = {
-        _key(finding.gate): finding
+        gates[finding.gate]: finding
         for finding in reversed(result.verdict.findings)
         if not finding.gate.against_baseline
     }
+    asked = {key: gate for gate, key in gates.items() if gate.against_baseline}
     told = []
-    for metric in (*_client_metrics(result), *_server_metrics(result), *_index_metrics(result)):
-        finding = findings.pop((metric.subject, metric.metric, metric.quantile), None)
+    usual = (*_client_metrics(result), *_server_metrics(result), *_index_metrics(result))
+    for metric in (*usual, *_route_metrics(result, {*findings, *asked})):
+        finding = findings.pop(_key(metric), None)
         told.append(metric if finding is None else _judged(metric, finding))
-    told += [_judged(_found(finding), finding) for finding in reversed(findings.values())]
-    known = {(metric.subject, metric.metric, metric.quantile) for metric in told}
-    asked = {
-        _key(finding.gate): finding.gate for finding in result.verdict.findings if finding.gate.against_baseline
-    }
-    told += [_asked(gate, conclusion) for key, gate in asked.items() if key not in known]
+    told += [_judged(_found(finding, key), finding) for key, finding in reversed(findings.items())]
+    known = {_key(metric) for metric in told}
+    told += [_asked(gate, key, conclusion) for key, gate in asked.items() if key not in known]
     return tuple(metric for metric in told if metric.value is not None or metric.limit is not None)
 
 
-def _key(gate: Gate) -> tuple[str, str, float | None]:
-    return gate.subject, figure_name(gate), gate.quantile
+def _key(metric: Metric) -> Key:
+    return metric.subject, metric.metric, metric.quantile
 
 
 def _client_metrics(result: Result) -> Iterator[Metric]:
+    """Yield the figures of the polled route."""
     summary = result.summary
-    yield from _quantiles("response_time", summary.response_time)
-    yield from _quantiles("service_time", summary.service_time)
-    yield from _quantiles("start_lag", summary.start_lag)
     length_s = summary.window_end_s - summary.window_start_s
     agents = result.run.scenario.agents
     measured = length_s > 0 and summary.sent > 0
-    error_ratio = summary.failed / summary.sent if summary.sent else None
     missed_ratio = summary.missed / summary.intended if summary.intended else None
     poll_rate = summary.completed / agents / length_s if measured and agents else None
-    yield _figure("error_ratio", error_ratio, "ratio", n=summary.sent)
+    yield from _request_metrics(summary, PENDING_ROUTE)
     yield _figure("missed_ratio", missed_ratio, "ratio", n=summary.intended)
     yield _figure("poll_rate", poll_rate, "per_s", Direction.NEAR, n=summary.completed)
-    yield _figure("offered_rate", summary.offered_per_s if measured else None, "per_s", Direction.NEAR)
-    yield _figure("achieved_rate", summary.achieved_per_s if measured else None, "per_s", Direction.ABOVE)
-    yield _figure("connections_per_poll", summary.new_connections_per_poll, "count")
+
+
+def _route_metrics(result: Result, asked: Collection[Key]) -> Iterator[Metric]:
+    """Yield the figures of the other routes: few of each, as they may be many, and what the gates ask for."""
+    for route, summary in result.routes.items():
+        for metric in _request_metrics(summary, route):
+            if (metric.metric, metric.quantile) in _KEPT_OF_ROUTES or _key(metric) in asked:
+                yield metric
+
+
+def _request_metrics(summary: Summary, route: str) -> Iterator[Metric]:
+    """Yield what is known of the requests of any route."""
+    measured = summary.window_end_s > summary.window_start_s and summary.sent > 0
+    error_ratio = summary.failed / summary.sent if summary.sent else None
+    told = (
+        *_quantiles("response_time", summary.response_time),
+        *_quantiles("service_time", summary.service_time),
+        *_quantiles("start_lag", summary.start_lag),
+        _figure("error_ratio", error_ratio, "ratio", n=summary.sent),
+        _figure("offered_rate", summary.offered_per_s if measured else None, "per_s", Direction.NEAR),
+        _figure("achieved_rate", summary.achieved_per_s if measured else None, "per_s", Direction.ABOVE),
+        _figure("connections_per_poll", summary.new_connections_per_poll, "count"),
+    )
+    yield from (replace(metric, subject=route) for metric in told)
 
 
 def _server_metrics(result: Result) -> Iterator[Metric]:
@@ -327,49 +361,51 @@ def _figure(
     )
 
 
-def _asked(gate: Gate, conclusion: Conclusion) -> Metric:
+def _asked(gate: Gate, key: Key, conclusion: Conclusion) -> Metric:
     """Return a figure that a gate against the baseline compares, and that is not among the usual figures."""
+    subject, metric, quantile = key
+    result = conclusion.result
+    summary = result.summary if subject == PENDING_ROUTE else result.routes.get(subject)
     return Metric(
-        subject=gate.subject,
-        metric=figure_name(gate),
-        quantile=gate.quantile,
-        value=_counted(gate, conclusion) if gate.subject == PENDING_ROUTE else None,
+        subject=subject,
+        metric=metric,
+        quantile=quantile,
+        value=_counted(gate, summary, conclusion) if summary is not None and summary.sent else None,
         unit=METRICS[gate.metric].unit,
         direction=gate.direction,
-        n=conclusion.result.summary.sent,
+        n=None if summary is None else summary.sent,
     )
 
 
-def _counted(gate: Gate, conclusion: Conclusion) -> float | None:
-    """Return what a gate counts among the polls; None where there were none, or it counts something else."""
-    summary = conclusion.result.summary
-    if not summary.sent:
-        return None
+def _counted(gate: Gate, summary: Summary, conclusion: Conclusion) -> float | None:
+    """Return what a gate counts among the requests of a route; None where it counts something else."""
     if gate.metric in {"errors", "error_ratio"}:
         kinds = summary.errors_by_kind
         named = (n for kind, n in kinds.items() if gate.kind is not None and is_named(kind, gate.kind))
         failed = summary.failed if gate.kind is None else sum(named)
         return failed / summary.sent if gate.metric == "error_ratio" else float(failed)
-    if gate.metric == "missed":
-        return float(summary.missed)
     if gate.metric == "lock_step_index":
         return summary.lock_step_index
+    if summary is not conclusion.result.summary:
+        return None
+    if gate.metric == "missed":
+        return float(summary.missed)
     status = conclusion.columns.window(summary.window_start_s, summary.window_end_s).status
     if gate.metric != "answers" or not len(status):
         return None
     return float(answered_with(gate.kind, status).sum())
 
 
-def _found(finding: Finding) -> Metric:
+def _found(finding: Finding, key: Key) -> Metric:
     """Return the figure of a gate on something that is not among the usual figures."""
-    gate = finding.gate
+    subject, metric, quantile = key
     return Metric(
-        subject=gate.subject,
-        metric=figure_name(gate),
-        quantile=gate.quantile,
+        subject=subject,
+        metric=metric,
+        quantile=quantile,
         value=finding.measured,
-        unit=gate.unit,
-        direction=gate.direction,
+        unit=finding.gate.unit,
+        direction=finding.gate.direction,
         n=finding.n,
     )
 

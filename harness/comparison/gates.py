@@ -6,14 +6,15 @@ from harness.comparison.figures import Key, value_of
 from harness.comparison.levels import PresentLevels
 from harness.comparison.sources import read_past
 from harness.errors import HarnessError
+from harness.history.series_names import quantile_text
 from harness.history.store import open_history
 from harness.history_model import Comparison, HistoryRecord
 from harness.judge.baseline import choose_baseline
 from harness.judge.catalogue import METRICS
 from harness.judge.compare import MOST_BASELINE, compare, not_comparable
 from harness.judge.compare_rule import Figure
-from harness.model import Gate
-from harness.recording import figure_name
+from harness.model import PENDING_ROUTE, Gate
+from harness.recording import figure_key
 
 
 def compare_gates(
@@ -52,7 +53,10 @@ def compare_gates(
         warnings.append(f"{len(past.left_out)} records of the history could not be read: harness history doctor.")
     comparisons = {}
     for gate in wanted:
-        key = _key(gate)
+        key = _key(gate, contender)
+        if value_of(contender, key) is None:
+            comparisons[gate.name] = _unmeasured(gate, key, contender)
+            continue
         runs = levels.cut(key, chosen.records, warnings)[-MOST_BASELINE:]
         comparisons[gate.name] = compare(
             [value_of(record, key) for record in runs],
@@ -64,12 +68,33 @@ def compare_gates(
     return comparisons, tuple(dict.fromkeys(warnings))
 
 
-def _key(gate: Gate) -> Key:
-    return gate.subject, figure_name(gate), gate.quantile
+def _key(gate: Gate, contender: HistoryRecord) -> Key:
+    return figure_key(gate, {metric.subject for metric in contender.metrics} - {PENDING_ROUTE})
+
+
+def _unmeasured(gate: Gate, key: Key, contender: HistoryRecord) -> Comparison:
+    """Return the outcome for a figure that the contender's record does not hold; it says which ones it does."""
+    subject, name, quantile = key
+    held = [_called(metric.metric, metric.quantile) for metric in contender.metrics if metric.subject == subject]
+    if held:
+        remedy = f"a figure of it that the record holds: {', '.join(held)}"
+    else:
+        subjects = dict.fromkeys(metric.subject for metric in contender.metrics)
+        remedy = f"a gate on what the record holds figures of: {', '.join(subjects) or 'nothing'}"
+    return not_comparable(
+        figure=_figure(gate, contender),
+        limit_ratio=gate.limit,
+        reason=f"nothing to compare: the run's record holds no {_called(name, quantile)} of {subject}",
+        remedy=remedy,
+    )
+
+
+def _called(metric: str, quantile: float | None) -> str:
+    return f"{metric} {quantile_text(quantile)}".strip()
 
 
 def _figure(gate: Gate, contender: HistoryRecord) -> Figure:
-    subject, name, _ = _key(gate)
+    subject, name, _ = _key(gate, contender)
     units = [metric.unit for metric in contender.metrics if (metric.subject, metric.metric) == (subject, name)]
     return Figure(
         subject=subject,

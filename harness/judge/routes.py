@@ -32,9 +32,9 @@ class Contexts:
         if METRICS[gate.metric].scope is not Scope.ROUTE and gate.metric != "handler_time":
             return self.polled
         evidence = self.evidence
-        if gate.subject in _spellings(evidence.subject):
+        matching = routes_named(gate.subject, evidence.subject, evidence.others)
+        if matching == [evidence.subject]:
             return self.polled
-        matching = [key for key in evidence.others if gate.subject in _spellings(key, bare=True)]
         if len(matching) == 1:
             return self._other(matching[0])
         if matching:
@@ -75,6 +75,23 @@ class Contexts:
 
     def _known(self) -> list[str]:
         return [_with_method(self.evidence.subject), *self.evidence.others]
+
+
+def routes_named(subject: str, polled: str, others: Iterable[str]) -> list[str]:
+    """
+    Return the routes that a gate names.
+
+    Args:
+        subject: of the gate, with or without a method.
+        polled: template of the polled route, which wins.
+        others: the other routes by method and template.
+
+    Returns:
+        One; none where nothing was requested of it; several where it was requested by several methods.
+    """
+    if subject in _spellings(polled):
+        return [polled]
+    return [key for key in others if subject in _spellings(key, bare=True)]
 
 
 def _with_method(subject: str) -> str:

@@ -16,7 +16,7 @@ from harness.judge.gates import judge
 from harness.model import PENDING_ROUTE, RunState, Status, Target, TargetKind
 from harness.recording import record_of, record_of_path, record_run, work_digest
 from harness.rundir import RunDirectory, encode
-from tests.harness.results import INDEX, fleet, result_of, run_of
+from tests.harness.results import INDEX, fleet, result_of, run_of, summary_of
 
 
 def conclusion(columns: Columns | None = None, **other: object) -> Conclusion:
@@ -121,6 +121,49 @@ def test_what_a_gate_against_the_baseline_asks_for_is_what_a_limit_would_be_held
     found = figure(record_of(judged(polls, f"{asked} vs baseline {worse}")), asked)
     assert None is not found.value
     assert (known.value, known.unit, None) == (found.value, found.unit, found.limit)
+
+
+def with_route(made: Conclusion, route: str, polls: Columns) -> Conclusion:
+    return replace(made, result=replace(made.result, routes={**made.result.routes, route: summary_of(polls)}))
+
+
+def test_other_routes_are_recorded_in_few_figures() -> None:
+    """A service may have many of them, and a record is kept for good."""
+    polls = fleet(failing_ratio=0.02, seed=2)
+    summary = summary_of(polls)
+    record = record_of(with_route(conclusion(), "GET /api/agents", polls))
+    times, ratio = summary.response_time, summary.failed / summary.sent
+    assert {
+        ("response_time", 0.5): times.p50,
+        ("response_time", 0.95): times.p95,
+        ("response_time", 0.99): times.p99,
+        ("error_ratio", None): ratio,
+    } == {(m.metric, m.quantile): m.value for m in record.metrics if m.subject == "GET /api/agents"}
+
+
+@pytest.mark.parametrize("route", ["/api/agents", "GET /api/agents"])
+@pytest.mark.parametrize(
+    ("asked", "metric"),
+    [("service_time p(95)", "service_time"), ("errors(timeout)", "errors(timeout)"), ("errors", "errors")],
+)
+def test_what_a_gate_asks_of_another_route_is_recorded_as_that_routes(route: str, asked: str, metric: str) -> None:
+    polls = fleet(failing_ratio=0.1, error_kinds=("http-500", "timeout"), seed=2)
+    made = judged(fleet(), f"{route}: {asked} vs baseline < +10%")
+    record = record_of(with_route(made, "GET /api/agents", polls))
+    summary = summary_of(polls)
+    expected = {
+        "service_time": summary.service_time.p95,
+        "errors(timeout)": summary.errors_by_kind["timeout"],
+        "errors": summary.failed,
+    }
+    assert [("GET /api/agents", expected[metric])] == [
+        (m.subject, m.value) for m in record.metrics if m.metric == metric and m.subject != PENDING_ROUTE
+    ]
+
+
+def test_a_gate_with_the_method_is_about_the_polled_route() -> None:
+    record = record_of(judged(fleet(), f"GET {PENDING_ROUTE}: p(95) < 150ms"))
+    assert 0.15 == figure(record, "response_time", 0.95).limit
 
 
 def test_the_distributions_can_be_judged_under_a_new_limit() -> None:

@@ -314,6 +314,49 @@ def test_runs_that_did_not_tell_the_kinds_apart_are_no_baseline_of_one(history):
     assert told.reason.endswith("; 20 runs of the baseline had no usable value")
 
 
+@pytest.mark.parametrize("route", ["/api/agents", "GET /api/agents"])
+def test_a_gate_on_another_route_is_held_against_that_route(history, route):
+    def one(number, p95_s):
+        return record(number, metrics=(metric(0.1), metric(p95_s, subject="GET /api/agents")))
+
+    fill(history, [one(i, v) for i, v in enumerate(values(20, level=0.2))])
+    gate = parse_gate(f"{route}: p(95) vs baseline < +10%")
+    told = compare_gates([gate], one(100, 0.3), history.where)[0][gate.name]
+    assert (Status.FAIL, "GET /api/agents", 0.3) == (told.status, told.subject, pytest.approx(told.contender))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault", "remedy"),
+    [
+        (
+            "GET /api/agents: p(90) vs baseline < +10%",
+            "response_time p90 of GET /api/agents",
+            "a figure of it that the record holds: response_time p95, error_ratio",
+        ),
+        (
+            "/api/agent: errors(timeout) vs baseline < +10%",
+            "errors(timeout) of /api/agent",
+            f"a gate on what the record holds figures of: {PENDING_ROUTE}, GET /api/agents, POST /api/agents",
+        ),
+        (
+            "/api/agents: p(95) vs baseline < +10%",
+            "response_time p95 of /api/agents",
+            f"a gate on what the record holds figures of: {PENDING_ROUTE}, GET /api/agents, POST /api/agents",
+        ),
+    ],
+)
+def test_a_figure_that_no_record_holds_is_named(history, text, fault, remedy):
+    of_get = (metric(0.1, subject="GET /api/agents"),)
+    of_get += (metric(0.1, name="error_ratio", quantile=None, unit="ratio", subject="GET /api/agents"),)
+    contender = record(100, metrics=(metric(0.1), *of_get, metric(0.1, subject="POST /api/agents")))
+    fill(history, [record(i) for i in range(5)])
+    gate = parse_gate(text)
+    told = compare_gates([gate], contender, history.where)[0][gate.name]
+    assert Status.INCONCLUSIVE is told.status
+    assert f"nothing to compare: the run's record holds no {fault}" == told.reason
+    assert remedy == told.remedy
+
+
 @pytest.mark.parametrize(
     ("contender", "has_history", "reason"),
     [
