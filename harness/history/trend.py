@@ -99,8 +99,8 @@ def standing_regressions(trend: SeriesTrend) -> tuple[Change, ...]:
     """
     Return the changes of a judged series that fail it: confirmed regressions that stand and that nobody accepted.
 
-    A regression stands until a later level is back within half of its own size. Changes of the machine, of
-    controls and of the spread fail nothing.
+    A regression stands until a later level is back within half of its own size; a level behind a change that is
+    only suspected is none yet. Changes of the machine, of controls and of the spread fail nothing.
     """
     return tuple(change for change in trend.changes if change.fails)
 
@@ -137,8 +137,26 @@ def _fails(trend: SeriesTrend, change: Change, least_effect_ratio: float) -> boo
         and change.accepted is None
         and (change.effect_ratio is None or abs(change.effect_ratio) >= least_effect_ratio)
         and not any(other.accepted is not None and other.index > change.index for other in trend.changes)
-        and is_worse(trend.series, (change.before + change.after) / 2, trend.segments[-1].median)
+        and is_worse(trend.series, (change.before + change.after) / 2, _present_level(trend))
     )
+
+
+def _present_level(trend: SeriesTrend) -> float:
+    """Return the level that the newest runs have surely reached: of a confirmed drift its end."""
+    suspected = {
+        one.index
+        for one in trend.changes
+        if one.kind is ChangeKind.STEP and one.state is ChangeState.SUSPECTED and one.accepted is None
+    }
+    present = next((one for one in reversed(trend.segments) if one.start not in suspected), trend.segments[0])
+    if present.slope_per_point is None:
+        return present.median
+    drifts = [
+        one
+        for one in trend.changes
+        if one.kind is ChangeKind.DRIFT and one.state is ChangeState.CONFIRMED and one.index <= present.start
+    ]
+    return drifts[-1].after if drifts else present.median
 
 
 def _status(trends: Sequence[SeriesTrend]) -> Status:

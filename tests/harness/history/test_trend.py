@@ -95,6 +95,29 @@ def test_a_regression_that_was_mended_fails_nothing():
     assert Status.PASS is trend.status
 
 
+@pytest.mark.parametrize("total", [0.10, 0.30, 1.00])
+def test_a_confirmed_drift_fails_while_it_goes_on(total):
+    """Its end is the present level: the middle of the line lies half way back."""
+    values = noisy(60) * (1 + total) ** (np.arange(60) / 59)
+    trend = judged(values)
+    (change,) = trend.changes
+    assert (ChangeKind.DRIFT, ChangeState.CONFIRMED, True) == (change.kind, change.state, change.fails)
+    assert not judged(noisy(60) / (1 + total) ** (np.arange(60) / 59)).changes[0].fails
+
+
+def test_a_drift_that_was_mended_fails_nothing():
+    values = np.r_[noisy(60) * 1.5 ** (np.arange(60) / 59), noisy(20, seed=2)]
+    assert not standing_regressions(judged(values))
+
+
+def test_a_suspected_recovery_does_not_clear_a_confirmed_regression():
+    values = np.r_[stepped(30, 20, size=0.20), noisy(3, seed=3)]
+    trend = judged(values)
+    assert [(30, ChangeState.CONFIRMED, True), (50, ChangeState.SUSPECTED, False)] == [
+        (change.index, change.state, change.fails) for change in trend.changes
+    ]
+
+
 def test_a_regression_too_small_to_matter_fails_nothing():
     values = 1 + (noisy(60) - 1) / 100
     values[30:] *= 1.005
