@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import anyio.to_thread
 from sqlalchemy import Engine
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 
 from monitoring.api import Endpoint, endpoints_of
 from monitoring.capture.hub import logger
@@ -102,6 +102,10 @@ def instrument(
     setattr(app, _ATTRIBUTE, handle)
     _wrap(app, handle, monitor)
     _add_routes(app, handle, endpoints_of(monitor), openapi=chosen.openapi)
+    if chosen.excluded_routes is None:
+        # Those that were added and no others: one that was left out is the application's own.
+        own = tuple(str(getattr(route, "path", "")) for route in handle._routes)
+        monitor.hub.settings = chosen.model_copy(update={"excluded_routes": own})
     return handle
 
 
@@ -243,7 +247,7 @@ def _add_routes(app: Starlette, handle: Handle, endpoints: list[Endpoint], *, op
     They go to the end; before an existing route that would take them (a mount at ``/``, a ``{path:path}``). One
     whose very path the application has itself is left out.
     """
-    existing = {getattr(route, "path", None) for route in app.router.routes}
+    existing = set(_paths(app.router.routes))
     for endpoint in endpoints:
         if endpoint.path in existing:
             logger.warning(
@@ -257,6 +261,20 @@ def _add_routes(app: Starlette, handle: Handle, endpoints: list[Endpoint], *, op
         routes.insert(_position(routes, endpoint.path), route)
         handle._routes.append(route)  # same module
     _forget_openapi(app)
+
+
+def _paths(routes: Iterable[BaseRoute]) -> Iterator[str]:
+    """Return the templates of all routes, those of included routers and of mounts too."""
+    for route in routes:
+        path = str(getattr(route, "path", ""))
+        if isinstance(route, Mount):
+            yield from (path + inner for inner in _paths(route.routes or ()))
+        elif hasattr(route, "effective_route_contexts"):
+            # FastAPI from 0.137 keeps an included router as one route.
+            for context in route.effective_route_contexts():
+                yield str(getattr(context.starlette_route or context, "path", ""))
+        else:
+            yield path
 
 
 def _position(routes: Sequence[BaseRoute], path: str) -> int:

@@ -253,10 +253,8 @@ class Settings(BaseSettings):
         return method, route
 
     def excludes(self, route: str) -> bool:
-        """Tell whether requests to this route template are neither counted nor logged."""
-        patterns = self.excluded_routes
-        if patterns is None:
-            patterns = (f"{self.api_prefix}/health*", f"{self.api_prefix}/metrics*")
+        """Tell whether requests to this route template are neither counted nor logged; by default none are."""
         return any(
-            route.startswith(pattern[:-1]) if pattern.endswith("*") else route == pattern for pattern in patterns
+            route.startswith(pattern[:-1]) if pattern.endswith("*") else route == pattern
+            for pattern in self.excluded_routes or ()
         )
