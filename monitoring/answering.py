@@ -165,7 +165,7 @@ class Answering:
                 status="pass" if ping.error is None else "fail",
                 observed=ping.duration_s * 1e3 if ping.duration_s is not None else None,
                 unit="ms",
-                output=ping.error,
+                output=ping.error or ping.note,
             )
         return checks
 

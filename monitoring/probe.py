@@ -14,6 +14,8 @@ from sqlalchemy.util import greenlet_spawn
 from monitoring.capture.pool import PoolCapture
 from monitoring.clock import Clock
 
+_NOT_ASKED = "not asked: the engine's creator gives the service's own connection, which a ping would disturb"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping:
@@ -21,12 +23,14 @@ class Ping:
     What a probe found.
 
     Args:
-        duration_s: time to connect, ask and disconnect [s]; None when no answer came in time.
-        error: why there is no answer; None when there is one.
+        duration_s: time to connect, ask and disconnect [s]; None when no answer came in time, or for no question.
+        error: why there is no answer; None when there is one, or nothing was asked.
+        note: why nothing was asked; None when it was.
     """
 
     duration_s: float | None
     error: str | None
+    note: str | None = None
 
 
 class Probe:
@@ -74,10 +78,13 @@ class Probe:
         try:
             if self._pool.engine.dialect.is_async:
                 # A loop of its own: the service's may be busy, and its connections belong to it.
-                asyncio.run(greenlet_spawn(self._pool.ping))
+                asked = asyncio.run(greenlet_spawn(self._pool.ping))
             else:
-                self._pool.ping()
-            ping = Ping(duration_s=self._clock.monotonic_s() - start_s, error=None)
+                asked = self._pool.ping()
+            if asked:
+                ping = Ping(duration_s=self._clock.monotonic_s() - start_s, error=None)
+            else:
+                ping = Ping(duration_s=None, error=None, note=_NOT_ASKED)
         except Exception as error:  # noqa: BLE001  # whatever the driver raises is the finding
             # The type only: a driver's message may hold the connection's address and user.
             ping = Ping(duration_s=None, error=type(error).__name__)

@@ -240,7 +240,9 @@ class HealthCheck(_Answer):
     status: Literal["pass", "warn", "fail"]
     observed: float | int | str | None = None
     unit: str | None = None
-    output: str | None = Field(default=None, description="What is wrong, when something is.")
+    output: str | None = Field(
+        default=None, description="What is wrong, when something is; why nothing was asked."
+    )
 
 
 class HealthAnswer(_Answer):

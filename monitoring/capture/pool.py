@@ -14,15 +14,17 @@ takes no lock and writes no log: it adds to the hub's queue, which is one step, 
 emptied.
 """
 
+import contextlib
 import threading
+import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import AssertionPool, Pool, QueuePool, SingletonThreadPool
+from sqlalchemy.pool import AssertionPool, ConnectionPoolEntry, Pool, QueuePool, SingletonThreadPool
 
 from monitoring.capture.context import RequestContext, current
 from monitoring.capture.hub import MAX_WAITING, Hub, Item, logger
@@ -99,6 +101,10 @@ class _Fault(Item, msgspec.Struct, frozen=True):
         hub.fault(self.error)
 
 
+class _NotApartError(Exception):
+    """The engine's creator gave what the service has, or may have."""
+
+
 class PoolCapture:
     """
     Watch the pool of an engine.
@@ -124,6 +130,10 @@ class PoolCapture:
         self._listening: list[tuple[Pool, str, Any]] = []
         self._pinging: set[int] = set()
         """Threads whose connections are pings, not the service's."""
+        self._made: set[weakref.ref[ConnectionPoolEntry]] = set()
+        """The pool's records of the service's connections, for as long as it keeps them."""
+        self._creates: bool | None = None
+        """Whether the engine's creator makes a connection whenever it is called; None before the first ping."""
 
     # ---- life
 
@@ -152,27 +162,75 @@ class PoolCapture:
                 event.remove(pool, name, listener)
         self._listening.clear()
 
-    def ping(self) -> None:
+    def ping(self) -> bool:
         """
         Ask the database for a sign of life, on a connection of its own made like the pool's.
+
+        Returns:
+            Whether it was asked. It is not where the engine's creator gives a connection the service has: that one
+            is left alone, as resetting or closing it, or even a statement, would disturb its user.
 
         Raises:
             Exception: whatever the driver raises.
         """
+        if self._creates is False:
+            return False
         self._pinging.add(threading.get_ident())
         try:
-            pool = self.engine.pool.recreate()
-            if self._base is not None:
-                pool.__class__ = self._base
-            connection = pool.connect()
+            pool = self._pool_apart()
+            try:
+                connection = pool.connect()
+            except _NotApartError:
+                return False
             try:
                 driver_connection: Any = connection.dbapi_connection
                 self.engine.dialect.do_ping(driver_connection)
             finally:
                 connection.close()
                 pool.dispose()
+            return True
         finally:
             self._pinging.discard(threading.get_ident())
+
+    def _pool_apart(self) -> Pool:
+        """Return a pool made like the engine's that takes no connection of the service's."""
+        pool = self.engine.pool.recreate()
+        if self._base is not None:
+            pool.__class__ = self._base
+        make = pool._invoke_creator  # no public name leads to a connection before events have been at it
+
+        def make_apart(rec: ConnectionPoolEntry) -> Any:
+            connection = make(rec)
+            if self._creates is None:
+                self._creates = self._differs(connection, make, rec)
+            if not self._creates or self._is_services(connection):
+                raise _NotApartError
+            return connection
+
+        pool._invoke_creator = make_apart
+        return pool
+
+    def _differs(
+        self, connection: Any, make: Callable[[ConnectionPoolEntry], Any], record: ConnectionPoolEntry
+    ) -> bool:
+        """Tell whether the creator makes another connection when it is called again."""
+        dialect = self.engine.dialect
+        try:
+            other = make(record)
+        except Exception:  # noqa: BLE001  # the finding is what the first says: perhaps no second one is allowed
+            return True
+        same = dialect.get_driver_connection(other) is dialect.get_driver_connection(connection)
+        if same or self._is_services(other):
+            return False
+        with contextlib.suppress(Exception):  # nor is it of interest how this one ends
+            dialect.do_close(other)
+        return True
+
+    def _is_services(self, connection: Any) -> bool:
+        """Tell whether the engine's pool has this connection."""
+        mine = self.engine.dialect.get_driver_connection(connection)
+        records = [reference() for reference in self._made.copy()]
+        return any(record is not None and record.driver_connection is mine for record in records)
 
     def _listen(self, name: str, listener: Any) -> None:
         pool = self.engine.pool
@@ -258,6 +316,7 @@ class PoolCapture:
 
     def _on_connect(self, dbapi_connection: Any, record: Any) -> None:  # noqa: ARG002  # SQLAlchemy's signature
         if threading.get_ident() not in self._pinging:
+            self._made.add(weakref.ref(record, self._made.discard))
             self._hub.waiting.append(_Changed(self, self._hub.wall_s(), 1, 0))
 
     def _on_invalidate(self, dbapi_connection: Any, record: Any, error: Any) -> None:  # noqa: ARG002  # SQLAlchemy's
