@@ -1,7 +1,10 @@
 """`instrument` and `uninstrument`: the one line that a service adds, and the way back."""
 
 import contextlib
+import gc
 import os
+import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +24,8 @@ from monitoring.monitor import MARK, Monitor
 from monitoring.settings import Settings
 
 _ATTRIBUTE = "_monitoring_handle"
+_forgotten: deque[Monitor] = deque()
+"""Monitors whose application is garbage; the next `instrument` removes them."""
 
 
 class Handle:
@@ -36,6 +41,8 @@ class Handle:
         self.app = app
         self.monitor = monitor
         self._routes: list[BaseRoute] = []
+        self._end: weakref.finalize[..., Starlette] | None = None
+        """Tells when the application is garbage."""
         self._middleware: list[MonitoringMiddleware] = []
         self._routers: list[tuple[Any, App, App]] = []
         """Routers with what they called before and what they call now."""
@@ -88,6 +95,11 @@ def instrument(
             explain("app", fault="instrumented already", remedy="monitoring.uninstrument(app) first")
         )
     engines = _engines(engine)
+    _remove_forgotten()
+    if any(MARK in one.__dict__ for one in engines):
+        # An application is part of cycles: it may be forgotten and not yet found.
+        gc.collect()
+        _remove_forgotten()
     for one in engines:
         if MARK in one.__dict__:
             raise MonitoringError(
@@ -99,6 +111,9 @@ def instrument(
     monitor = Monitor(chosen, _named(engines), clock=clock, owner=app)
     handle = Handle(app, monitor)
     monitor.install()
+    # Run by the garbage collector, wherever that is: it may take no lock. At exit the monitor ends by itself.
+    handle._end = end = weakref.finalize(app, _forgotten.append, monitor)
+    end.atexit = False
     setattr(app, _ATTRIBUTE, handle)
     _wrap(app, handle, monitor)
     _add_routes(app, handle, endpoints_of(monitor), openapi=chosen.openapi)
@@ -121,11 +136,24 @@ def uninstrument(target: Starlette | Handle) -> None:
     if handle is None or handle.monitor is None or getattr(handle.app, _ATTRIBUTE, None) is not handle:
         return
     app = handle.app
+    if handle._end is not None:
+        handle._end.detach()
     handle.monitor.remove()
     _unwrap(app, handle)
     app.router.routes[:] = [route for route in app.router.routes if route not in handle._routes]
     _forget_openapi(app)
     delattr(app, _ATTRIBUTE)
+
+
+def _remove_forgotten() -> None:
+    """Remove monitors whose application is garbage; one that has never served has no thread that notices."""
+    while _forgotten:
+        monitor = _forgotten.popleft()
+        try:
+            monitor.close()  # first, so that its thread is not removing it at the same time
+            monitor.remove()
+        except Exception as error:  # noqa: BLE001  # must not cost the next application its start
+            monitor.hub.fault(error)
 
 
 def _check_folders(settings: Settings) -> None:
