@@ -81,6 +81,7 @@ class Monitor:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._removed = False
+        self._closed_for_good = False
         self._exiting = False
         self._finalizer: Any = None
         self._dropped = 0
@@ -88,6 +89,8 @@ class Monitor:
         self.store_trouble: str | None = None
         """Why figures are kept in memory although settings want them on disk; None when all is well."""
         self._started_s: float | None = None
+        self._begun_s: float | None = None
+        """The wall clock's time at the start, until the store that is opened next knows it [s since the epoch]."""
         me = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _after_fork(me))
 
@@ -122,7 +125,11 @@ class Monitor:
         self._files.remove()
 
     def ensure_started(self) -> bool:
-        """Open the store and start the flusher, once; cheap ever after. Tells whether: not once it is removed."""
+        """
+        Start the flusher, once; cheap ever after. Tells whether: not once it is removed.
+
+        It waits for no disk, as this is called on event loops: the flusher's own thread opens the store.
+        """
         if self._exiting:
             self.hub.help()  # what other exit handlers send has its lines; no thread can be started any more
         elif self._thread is None:
@@ -138,7 +145,7 @@ class Monitor:
                 return
             self._stop.clear()
             self._started_s = self.clock.monotonic_s()
-            self.store()
+            self._begun_s = self.clock.wall_s() if self._store is None else None
             thread = threading.Thread(target=self._run, name="monitoring-flush", daemon=True)
             thread.start()
             self._thread = thread
@@ -153,14 +160,15 @@ class Monitor:
         with self._flush_lock:
             if self._store is None:
                 self._store = self._open_store()
+                self._begun_s = None
             return self._store
 
     def _open_store(self) -> Store:
         # An answer that is on its way while the monitor is removed must not open the file again.
-        if self.settings.store and not self._removed:
+        if self.settings.store and not self._closed_for_good:
             path = self.settings.store_path
             try:
-                return open_store(path, clock=self.clock, limits=self.limits)
+                return open_store(path, clock=self.clock, limits=self.limits, started_s=self._begun_s)
             except (OSError, sqlite3.Error, NewerSchemaError) as error:
                 self._retry_store_at_s = self.clock.monotonic_s() + RETRY_STORE_S
                 self.store_trouble = f"{path}: {error}"
@@ -170,7 +178,7 @@ class Monitor:
                     path,
                     error,
                 )
-        return Store(None, clock=self.clock, limits=self.limits)
+        return Store(None, clock=self.clock, limits=self.limits, started_s=self._begun_s)
 
     @property
     def _in_memory_for_want(self) -> bool:
@@ -224,21 +232,25 @@ class Monitor:
             if self._finalizer is not None:
                 self._finalizer.cancel()
         with self._flush_lock:
-            if self._store is not None:
+            if thread is not None or self._store is not None:
+                store = self.store()  # a short life may end before its thread has opened it
                 try:
                     self.flush()
-                    self._store.end()
+                    store = self.store()
+                    store.end()
                 except sqlite3.Error as error:
                     # No fault of ours: a full disk, mostly. Said in one line, as nobody can ask any more.
                     logger.warning(
                         "monitoring: store '%s' can't be written (%s); figures of %d seconds are lost "
                         "with the end of this process",
-                        self._store.path,
+                        store.path,
                         error,
                         self.hub.recorder.waiting_s,
                     )
-                self._store.close()
+                store.close()
                 self._store = None
+            self._begun_s = None
+            self._closed_for_good = self._removed
         self._files.flush()
 
     def _end(self) -> None:
@@ -248,6 +260,10 @@ class Monitor:
 
     def _run(self) -> None:
         turn = 0
+        try:
+            self.store()
+        except Exception as error:  # noqa: BLE001  # tried again with the first figures
+            self.hub.fault(error)
         while not self._stop.wait(EMPTY_EVERY_S):
             turn += 1
             try:

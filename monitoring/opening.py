@@ -22,7 +22,7 @@ from monitoring.tables import NewerSchemaError
 logger = logging.getLogger("monitoring")
 
 
-def open_store(path: Path, *, clock: Clock, limits: Limits) -> Store:
+def open_store(path: Path, *, clock: Clock, limits: Limits, started_s: float | None = None) -> Store:
     """
     Open the store of a service; one that can't be read is moved aside.
 
@@ -30,6 +30,7 @@ def open_store(path: Path, *, clock: Clock, limits: Limits) -> Store:
         path: its file.
         clock: where the time comes from.
         limits: how many keys are told apart.
+        started_s: when this worker began, where it did before [s since the epoch].
 
     Raises:
         OSError: the folder can't be written.
@@ -38,12 +39,12 @@ def open_store(path: Path, *, clock: Clock, limits: Limits) -> Store:
     """
     found = identity_of(path)
     try:
-        return Store(path, clock=clock, limits=limits)
+        return Store(path, clock=clock, limits=limits, started_s=started_s)
     except sqlite3.OperationalError:
         raise
     except (sqlite3.DatabaseError, NewerSchemaError) as error:
         move_aside(path, str(error), found=found, clock=clock)
-        return Store(path, clock=clock, limits=limits)
+        return Store(path, clock=clock, limits=limits, started_s=started_s)
 
 
 def move_aside(path: Path, why: str, *, found: Identity | None, clock: Clock) -> None:

@@ -84,13 +84,22 @@ class Store:
         clock: where the time comes from.
         limits: how many keys are told apart in what is read and rolled up.
         process: who writes; for tests.
+        started_s: when this worker began, where it did before it opens this [s since the epoch].
 
     Raises:
         sqlite3.Error: the file can't be opened or is no store of ours.
         OSError: its folder can't be made.
     """
 
-    def __init__(self, path: Path | None, *, clock: Clock, limits: Limits, process: Process | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        clock: Clock,
+        limits: Limits,
+        process: Process | None = None,
+        started_s: float | None = None,
+    ) -> None:
         self.path = path
         self.unreadable = 0
         """Rows that could not be decoded and were left out."""
@@ -114,7 +123,7 @@ class Store:
         )
         try:
             self._prepare()
-            self.run_id, self.run_started_s, self.worker_id = self._join()
+            self.run_id, self.run_started_s, self.worker_id = self._join(started_s)
         except BaseException:
             self._db.close()
             raise
@@ -138,19 +147,20 @@ class Store:
                     self._db.execute("INSERT OR IGNORE INTO tiers VALUES (?, 0, ?, 0)", (tier.width_s, begin))
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    def _join(self) -> tuple[int, float, int]:
+    def _join(self, begun_s: float | None) -> tuple[int, float, int]:
         """Join the run of the workers that are alive, or begin one."""
         now = self._clock.wall_s()
+        begun_s = now if begun_s is None else begun_s
         with self._transaction():
             # A predecessor with our own process id (the first process of a container) is no longer there.
             alive = [row for row in self._recent_workers() if row[2:4] != (self._process.pid, self._process.host)]
             run_id: int | None = max((row[1] for row in alive), default=None)
             if run_id is None:
-                run_id = self._db.execute("INSERT INTO runs (started_s) VALUES (?)", (now,)).lastrowid
+                run_id = self._db.execute("INSERT INTO runs (started_s) VALUES (?)", (begun_s,)).lastrowid
             started_s = self._db.execute("SELECT started_s FROM runs WHERE id = ?", (run_id,)).fetchone()[0]
             worker_id = self._db.execute(
                 "INSERT INTO workers (run_id, pid, host, started_s, seen_s, state) VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, self._process.pid, self._process.host, now, now, b""),
+                (run_id, self._process.pid, self._process.host, begun_s, now, b""),
             ).lastrowid
         if run_id is None or worker_id is None:
             raise sqlite3.DatabaseError("no id for the new row")
