@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from monitoring.reports.document import Column, Document, Section, Table, change, ms, percent, rate, span
-from monitoring.reports.fold import FEWEST_REQUESTS
+from monitoring.reports.fold import FEWEST_REQUESTS, told
 from monitoring.reports.limits import CheckLimits, needed
 from monitoring.reports.records import Agent, Agents, Endpoint, Pool, Report, Window
 
@@ -130,9 +130,17 @@ def worst(statuses: Iterable[Status]) -> Status:
 
 
 def _coverage(report: Report) -> Item:
-    ratio = 0.0 if report.now is None else report.now.window.part_of(report.window)
+    between = 0.0 if report.now is None else report.now.window.part_of(report.window)
+    quiet = _quiet(report)
+    ratio = max(0.0, between - sum(gap.part_of(report.window) for gap in quiet or ()))
     held, asked = span(ratio * report.window.length_s), span(report.window.length_s)
     status: Status = "unknown" if report.now is None else "pass" if ratio >= _HELD_ENOUGH else "warn"
+    notes = [told(quiet)] if quiet else []
+    if status != "pass":
+        why = "" if notes and between >= _HELD_ENOUGH else ": the service was down, or not monitored"
+        notes.insert(0, f"{held} of {asked} are held{why}")
+    elif quiet is None:
+        notes.append("gaps are not known to this source; the store tells of them")
     return Item(
         name="coverage",
         question="figures cover the window",
@@ -140,8 +148,14 @@ def _coverage(report: Report) -> Item:
         figure=percent(ratio),
         value=ratio,
         limit=f"≥ {_HELD_ENOUGH:.0%}",
-        note="" if status == "pass" else f"{held} of {asked} are held: the service was down, or not monitored",
+        note="; ".join(notes),
     )
+
+
+def _quiet(report: Report) -> tuple[Window, ...] | None:
+    """Return the gaps in the figures; None when their source doesn't tell."""
+    found = (source.quiet for source in report.sources if source.name == report.figures_from)
+    return next(found, None)
 
 
 def _performance(report: Report, limits: CheckLimits) -> list[Item]:

@@ -11,7 +11,7 @@ that was named, else the log files. The log analysis comes from the log files. W
 window stands in the report.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -146,8 +146,13 @@ class _Looked:
         if store.first_s is not None and store.last_s is not None:
             held = fold.window_of(store.first_s, store.last_s)
         notes = [f"{store.damaged} rollups can't be read"] if store.damaged else []
-        notes += _told(store.quiet(self.window.since.timestamp(), self.window.until.timestamp()))
-        self._add_source("store", str(store.path), held, "; ".join(notes))
+        since_s, until_s = self.window.since.timestamp(), self.window.until.timestamp()
+        # A coarse rollup may begin after the window's end.
+        quiet = tuple(
+            fold.window_of(begin_s, min(end_s, until_s)) for begin_s, end_s in store.quiet(since_s, until_s)
+        )
+        notes += [fold.told(quiet)] if quiet else []
+        self._add_source("store", str(store.path), held, "; ".join(notes), quiet=quiet)
 
     def _stored(self, store: StoredFigures, window: Window, *, current: bool) -> Figures | None:
         slot, since_s, until_s = store.read(window.since.timestamp(), window.until.timestamp())
@@ -237,9 +242,19 @@ class _Looked:
             notes.append(f"holds the statements of {', '.join(shared_with)} too")
         self._add_source(name, str(path), _held(coverage), "; ".join(notes))
 
-    def _add_source(self, name: str, location: str, held: Window | None, note: str) -> None:
+    def _add_source(
+        self,
+        name: str,
+        location: str,
+        held: Window | None,
+        note: str,
+        *,
+        quiet: tuple[Window, ...] | None = None,
+    ) -> None:
         ratio = 0.0 if held is None else held.part_of(self.window)
-        self.sources.append(Source(name=name, location=location, held=held, held_ratio=ratio, note=note))
+        self.sources.append(
+            Source(name=name, location=location, held=held, held_ratio=ratio, quiet=quiet, note=note)
+        )
 
     def require_something(self, logs: LogAnalysis | None) -> None:
         """
@@ -296,18 +311,6 @@ def _analyse(
     # A window's end belongs to the next one.
     until = window.until - timedelta(microseconds=1)
     return analyse_logs(request_log, query_log, since=window.since, until=until, top=top, on_progress=on_progress)
-
-
-def _told(quiet: Sequence[tuple[float, float]]) -> Iterator[str]:
-    """Say when nothing was recorded: the longest stretch, and how many more there are."""
-    if quiet:
-        since_s, until_s = max(quiet, key=lambda one: one[1] - one[0])
-        longest = fold.window_of(since_s, until_s)
-        more = f", and {len(quiet) - 1} more such stretches" if len(quiet) > 1 else ""
-        yield (
-            f"nothing recorded from {longest.since:%Y-%m-%d %H:%M} to {longest.until:%Y-%m-%d %H:%M}{more}: "
-            "down, or not asked"
-        )
 
 
 def _seen(coverage: Coverage) -> bool:

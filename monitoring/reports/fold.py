@@ -78,6 +78,16 @@ def window_of(since_s: float, until_s: float) -> Window:
     return Window(since=since, until=max(since, datetime.fromtimestamp(until_s, UTC)))
 
 
+def told(quiet: Sequence[Window]) -> str:
+    """Say when nothing was recorded: the longest of some stretches, and how many more there are."""
+    longest = max(quiet, key=lambda one: one.length_s)
+    more = f", and {len(quiet) - 1} more such stretches" if len(quiet) > 1 else ""
+    return (
+        f"nothing recorded from {longest.since:%Y-%m-%d %H:%M} to {longest.until:%Y-%m-%d %H:%M}{more}: "
+        "the service was down, or nobody asked it"
+    )
+
+
 def before(window: Window) -> Window:
     """Return the window of the same length that ends where this one begins."""
     return Window(since=window.since - timedelta(seconds=window.length_s), until=window.since)

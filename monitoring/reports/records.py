@@ -332,7 +332,9 @@ class Source:
         name: ``store``, ``service``, ``request log`` or ``query log``.
         location: file or URL.
         held: what it holds, within the window asked for or not; None for nothing.
-        held_ratio: part of the window asked for that it covers, 0..1.
+        held_ratio: part of the window asked for that lies between its ends, 0..1; gaps are not taken off.
+        quiet: stretches of that part in which nothing was recorded, five minutes or longer, in order of time: the
+            service was down, or nobody asked it anything; None when the source doesn't tell.
         note: what a reader has to know about it; empty when all is well.
     """
 
@@ -340,6 +342,7 @@ class Source:
     location: str
     held: Window | None
     held_ratio: float
+    quiet: tuple[Window, ...] | None = None
     note: str = ""
 
 

@@ -18,7 +18,7 @@ from monitoring.model import PoolState, WorkerState
 from monitoring.rollup import Limits
 from monitoring.slot import Slot
 from monitoring.tables import ALIVE_S, SCHEMA_VERSION
-from monitoring.tiers import plan
+from monitoring.tiers import Piece, plan
 
 QUIET_S = 300.0
 """A shorter stretch without a request is not worth a word [s]."""
@@ -126,7 +126,7 @@ class StoredFigures:
         found: list[tuple[float, float]] = []
         at_s, end_s = max(since_s, self.first_s), min(until_s, self.last_s)
         with self._reporting():
-            for piece in plan(int(since_s), int(-(-until_s // 1)), self._held):
+            for piece in self._narrow(int(since_s), int(-(-until_s // 1))):
                 rows = self._db.execute(
                     "SELECT DISTINCT start_s FROM slots WHERE width_s = ? AND start_s >= ? AND start_s < ?"
                     " ORDER BY start_s",
@@ -139,6 +139,13 @@ class StoredFigures:
         if end_s - at_s >= QUIET_S:
             found.append((at_s, end_s))
         return found
+
+    def _narrow(self, since_s: int, until_s: int) -> list[Piece]:
+        """Plan with rollups narrower than `QUIET_S`, as far back as there are any: an hour's hides its gaps."""
+        narrow = [tier for tier in self._held if tier.width_s < QUIET_S]
+        from_s = min((tier.start_s for tier in narrow), default=until_s)
+        before = plan(since_s, min(from_s, until_s), self._held)
+        return before + (plan(max(since_s, from_s), until_s, narrow) if narrow else [])
 
     def finest_s(self, since_s: float) -> int:
         """Return the width of the finest rollups that are still there from `since_s` [s since the epoch] on."""

@@ -185,8 +185,10 @@ def failing_agent(name: str = "ghost", **by_status: int) -> AgentFigures:
     )
 
 
-def source(name: str = "request log", held_ratio: float = 1.0) -> Source:
-    return Source(name=name, location=f"logs/{name}", held=DAY, held_ratio=held_ratio)
+def source(name: str = "request log", held_ratio: float = 1.0, **changes: Any) -> Source:
+    quiet = () if name == "store" else None
+    fields: dict[str, Any] = {"location": f"logs/{name}", "held": DAY, "held_ratio": held_ratio, "quiet": quiet}
+    return Source(name=name, **fields | changes)
 
 
 def report(**changes: Any) -> Report:

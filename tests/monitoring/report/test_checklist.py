@@ -234,6 +234,47 @@ def test_a_window_that_is_not_held_whole_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
+    ("gaps_s", "expected"),
+    [
+        ([], ("pass", "100.00 %", "")),
+        (
+            [(-50_400, -46_800)],
+            (
+                "pass",
+                "95.83 %",
+                (
+                    "nothing recorded from 2026-11-22 22:00 to 2026-11-22 23:00: "
+                    "the service was down, or nobody asked it"
+                ),
+            ),
+        ),
+        (
+            [(-50_400, -46_800), (-43_200, -7200)],
+            (
+                "warn",
+                "54.17 %",
+                (
+                    "13 h of 24 h are held; nothing recorded from 2026-11-23 00:00 to 2026-11-23 10:00, "
+                    "and 1 more such stretches: the service was down, or nobody asked it"
+                ),
+            ),
+        ),
+    ],
+)
+def test_gaps_are_no_coverage(gaps_s: list[tuple[float, float]], expected: tuple[str, str, str]) -> None:
+    """A stretch in which nothing was recorded is not held, though the figures begin before and end after it."""
+    store = source("store", quiet=tuple(window(*gap) for gap in gaps_s))
+    assert expected == outcome(report(sources=(store, source())), "coverage")
+
+
+def test_a_source_that_does_not_tell_of_gaps_says_so() -> None:
+    logged = report(figures_from="logs", sources=(source(),))
+    assert ("pass", "100.00 %", "gaps are not known to this source; the store tells of them") == outcome(
+        logged, "coverage"
+    )
+
+
+@pytest.mark.parametrize(
     ("before_ms", "expected"),
     [
         (9.0, ("pass", "+0.0 %", "9.00 to 9.00 ms")),

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 import monitoring.report
+from monitoring.checklist import check
 from monitoring.errors import MonitoringError
 from monitoring.report import Places, make_report, point_width_s
 from monitoring.reports.fold import per_s
@@ -20,7 +21,7 @@ from monitoring.reports.records import Report
 from monitoring.reports.sections import document
 from tests.monitoring.logs.builders import request
 from tests.monitoring.report.conftest import places, reported, window
-from tests.monitoring.report.past import PENDING, Past, holder, pool_state
+from tests.monitoring.report.past import NOON_S, PENDING, Past, holder, pool_state
 
 Make = Callable[..., Past]
 
@@ -181,6 +182,32 @@ def test_logs_are_compared_with_what_they_hold_of_the_window_before(past: Make) 
         report.before.totals.total_requests,
         report.now.totals.total_requests if report.now else None,
     )
+
+
+def test_an_outage_between_two_requests_is_not_covered(past: Make) -> None:
+    """Up for five minutes at both ends of six hours: the store's ends are those of the window."""
+    service = past()
+    for start_s in (0, 21300):
+        for after_s in range(0, 300, 10):
+            service.poll(start_s + after_s + 1)
+    service.write(21600)
+    report = reported(service.folder, 0, 21600)
+    store = report.sources[0]
+    assert store.quiet is not None
+    assert [(300, 21300)] == [
+        (round(gap.since.timestamp() - NOON_S, -2), round(gap.until.timestamp() - NOON_S, -2))
+        for gap in store.quiet
+    ]
+    assert 1.0 == store.held_ratio
+    [stored] = [one for one in json.loads(as_json(report))["sources"] if one["name"] == "store"]
+    assert 1 == len(stored["quiet"])
+    covered = check(report, "daily").items[0]
+    assert ("coverage", "warn", pytest.approx(600 / 21600, abs=0.01)) == (
+        covered.name,
+        covered.status,
+        covered.value,
+    )
+    assert covered.note.endswith(store.note)
 
 
 def test_no_request_is_unknown_and_not_zero(past: Make) -> None:
