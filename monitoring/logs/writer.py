@@ -103,7 +103,8 @@ class RotatingWriter:
         self._queue: deque[bytes] = deque()
         self._blocks: deque[tuple[bytes, int]] = deque()
         self._n_in_blocks = 0
-        self._counting = threading.Lock()
+        # Re-entrant: a garbage collection within may end a request, or log, and come here again.
+        self._counting = threading.RLock()
         self._waiters: deque[threading.Event] = deque()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
