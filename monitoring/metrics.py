@@ -126,9 +126,13 @@ class Recorder:
             rollup.pool_wait.record_many(waits)
         if statements:
             self._statements(slot, first.route, rollup, statements)
-            for one in group:
-                if len(one.work.statements) >= self._n_plus_one_queries:
-                    self._find_n_plus_one(slot, first.route, one.work.statements)
+        for one in group:
+            spilled = one.work.spilled
+            if spilled is not None:
+                rollup.query.merge(spilled.durations)
+                rollup.pool_wait.merge(spilled.waits)
+            if one.work.queries >= self._n_plus_one_queries:
+                self._find_n_plus_one(slot, first.route, one.work)
 
     def _statements(self, slot: Slot, route: str, rollup: RouteRollup, statements: Sequence[Statement]) -> None:
         by_text: dict[str, list[Statement]] = {}
@@ -237,15 +241,15 @@ class Recorder:
         key = ("blocking", route, statement.site or "", statement.text[:MAX_STATEMENT_CHARS])
         slot.spot(key).record(count=1, duration_s=statement.duration_s)
 
-    def _find_n_plus_one(self, slot: Slot, route: str, statements: Sequence[Statement]) -> None:
-        by_text: dict[str, list[Statement]] = {}
-        for statement in statements:
-            by_text.setdefault(statement.text, []).append(statement)
-        for text, same in by_text.items():
-            if len(same) >= self._n_plus_one_queries:
-                site = next((one.site for one in reversed(same) if one.site is not None), "")
-                key = ("n+1", route, site, text[:MAX_STATEMENT_CHARS])
-                slot.spot(key).record(count=len(same), duration_s=sum(one.duration_s for one in same))
+    def _find_n_plus_one(self, slot: Slot, route: str, work: Work) -> None:
+        by_text = dict(work.spilled.texts) if work.spilled is not None else {}
+        for one in work.statements:
+            n, sum_s, site = by_text.get(one.text, (0, 0.0, None))
+            by_text[one.text] = (n + 1, sum_s + one.duration_s, one.site or site)
+        for text, (n, sum_s, site) in by_text.items():
+            if n >= self._n_plus_one_queries:
+                key = ("n+1", route, site or "", text[:MAX_STATEMENT_CHARS])
+                slot.spot(key).record(count=n, duration_s=sum_s)
 
 
 def _guarded(

@@ -5,12 +5,14 @@ A context variable carries it: anyio copies the context into the threads of sync
 run in the context of the task that made them.
 """
 
+import heapq
 from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any, final
 
 import msgspec
 
+from monitoring.histogram import Histogram
 from monitoring.model import Observation
 
 
@@ -33,6 +35,30 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
     blocking: bool
 
 
+MAX_TEXTS = 1000
+"""Statements that a long request tells apart among those spilled; the most frequent stay."""
+
+
+class Spilled(msgspec.Struct, eq=False):
+    """What is left in a long request of the statements and waits that it was relieved of; bounded."""
+
+    durations: Histogram = msgspec.field(default_factory=Histogram)
+    waits: Histogram = msgspec.field(default_factory=Histogram)
+    texts: dict[str, tuple[int, float, str | None]] = msgspec.field(default_factory=dict)
+    """Of each statement how often it was sent, how long that took together [s], and where from."""
+
+    def add(self, statements: list[Statement], waits: list[float]) -> None:
+        """Count these."""
+        self.durations.record_many([one.duration_s for one in statements])
+        self.waits.record_many(waits)
+        texts = self.texts
+        for one in statements:
+            n, sum_s, site = texts.get(one.text, (0, 0.0, None))
+            texts[one.text] = (n + 1, sum_s + one.duration_s, one.site or site)
+        if len(texts) > MAX_TEXTS:
+            self.texts = dict(heapq.nlargest(MAX_TEXTS, texts.items(), key=lambda item: item[1][0]))
+
+
 class Work(msgspec.Struct, eq=False, gc=False):
     """
     What a request had databases do; made with the first of it.
@@ -48,6 +74,8 @@ class Work(msgspec.Struct, eq=False, gc=False):
     pool_wait_s: float = 0.0
     """Time spent waiting for connections, spilled waits included [s]."""
     spilled_n: int = 0
+    spilled: Spilled | None = None
+    """What it was relieved of; None for nothing."""
 
     @property
     def queries(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, ExceptionContext, event
 
-from monitoring.capture.context import RequestContext, Statement, Work, current
+from monitoring.capture.context import RequestContext, Spilled, Statement, Work, current
 from monitoring.capture.hub import Hub, LooseStatement, running_loop
 from monitoring.capture.redact import redacted
 from monitoring.capture.sites import call_site, describe
@@ -173,9 +173,12 @@ class QueryCapture:
             hub.fault(fault)
 
     def _spill(self, context: RequestContext, work: Work) -> None:
-        """Relieve a long request of its statements, so that its memory is bounded; its sums are kept."""
+        """Relieve a long request of its statements, so that its memory is bounded; its figures are kept."""
         statements, work.statements = work.statements, []
-        work.waits = []
+        waits, work.waits = work.waits, []
+        if work.spilled is None:
+            work.spilled = Spilled()
+        work.spilled.add(statements, waits)
         work.spilled_n += len(statements)
         for statement in statements:
             self._hub.put(LooseStatement(statement, context.wall_s(statement.start_s), context))

@@ -499,8 +499,13 @@ def test_a_request_of_many_statements_is_relieved(engine: Engine, install: Insta
     client, _ = install(app, engine)
     client.get("/many")
     answer = client.get("/api/metrics").json()
-    assert answer["endpoints"][0]["queries_per_request"] == 2500
-    assert answer["statements"]["count"] == 2500
+    [endpoint] = answer["endpoints"]
+    assert endpoint["queries_per_request"] == 2500
+    assert endpoint["query_time"]["count"] == answer["statements"]["count"] == 2500
+    assert endpoint["pool_wait"]["count"] == 1
+    [spot] = answer["trouble_spots"]
+    assert (spot["kind"], spot["route"], spot["occurrences"], spot["most_at_once"]) == ("n+1", "/many", 1, 2500)
+    assert "in many" in spot["site"]
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
