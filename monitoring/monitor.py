@@ -30,6 +30,7 @@ from monitoring.tables import NewerSchemaError
 EMPTY_EVERY_S = 0.25
 """How often what the hooks saw is recorded."""
 _TURNS_A_FLUSH = 4
+_FORK_PATIENCE_S = 5.0
 """Every so many times it goes to the store: once a second."""
 RETRY_STORE_S = 10.0
 """How often a store that could not be opened is tried again."""
@@ -77,7 +78,11 @@ class Monitor:
         self._files.connect(self.hub)
         self._start_lock = threading.Lock()
         self._flush_lock = threading.RLock()
+        self._turn_lock = threading.RLock()
+        """Held by the flusher while it is at work; taken before `_flush_lock`."""
+        self._held_to_fork: list[Any] = []
         self._store: Store | None = None
+        self._inherited: Store | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._removed = False
@@ -92,7 +97,11 @@ class Monitor:
         self._begun_s: float | None = None
         """The wall clock's time at the start, until the store that is opened next knows it [s since the epoch]."""
         me = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: _after_fork(me))
+        os.register_at_fork(
+            before=lambda: _call(me, Monitor.prepare_to_fork),
+            after_in_parent=lambda: _call(me, Monitor.resume_after_fork),
+            after_in_child=lambda: _call(me, Monitor.reset_after_fork),
+        )
 
     def _new_recorder(self) -> Recorder:
         return Recorder(
@@ -259,26 +268,33 @@ class Monitor:
         self.close()
 
     def _run(self) -> None:
-        turn = 0
         try:
-            self.store()
+            with self._turn_lock:
+                self.store()
         except Exception as error:  # noqa: BLE001  # tried again with the first figures
             self.hub.fault(error)
+        turn = 0
         while not self._stop.wait(EMPTY_EVERY_S):
             turn += 1
             try:
-                self.hub.empty()
-                if turn % _TURNS_A_FLUSH == 0:
-                    if self._owner is not None and self._owner() is None:
-                        self.remove()
+                with self._turn_lock:
+                    self.hub.empty()
+                    if turn % _TURNS_A_FLUSH == 0 and not self._flush_turn():
                         return
-                    self.retry_store()
-                    self.flush()
-                    for pool in self.pools:
-                        pool.find_leaks()
-                    self.roll_up()
             except Exception as error:  # noqa: BLE001  # the thread has to live as long as the service
                 self.hub.fault(error)
+
+    def _flush_turn(self) -> bool:
+        """Do what is to be done once a second; return whether there will be a next time."""
+        if self._owner is not None and self._owner() is None:
+            self.remove()
+            return False
+        self.retry_store()
+        self.flush()
+        for pool in self.pools:
+            pool.find_leaks()
+        self.roll_up()
+        return True
 
     # ---- figures
 
@@ -391,13 +407,31 @@ class Monitor:
             self.flush()
             yield self.store()
 
+    def prepare_to_fork(self) -> None:
+        """
+        Wait until nobody here is within SQLite, a few seconds at most, and let nobody in.
+
+        SQLite has locks of its own for the whole process. One that a thread of ours holds at the fork would be
+        held in the child for ever, and the child's first own use of SQLite would hang.
+        """
+        for lock in (self._turn_lock, self._flush_lock):
+            if lock.acquire(timeout=_FORK_PATIENCE_S):
+                self._held_to_fork.append(lock)
+
+    def resume_after_fork(self) -> None:
+        """Go on in the process that forked."""
+        while self._held_to_fork:
+            self._held_to_fork.pop().release()
+
     def reset_after_fork(self) -> None:
         """Begin anew in a child process: locks, threads and connections of the parent are of no use."""
+        self._held_to_fork = []
         self._start_lock = threading.Lock()
         self._flush_lock = threading.RLock()
+        self._turn_lock = threading.RLock()
         self._stop = threading.Event()
-        # Not closed: its locks on the file are the parent's.
-        self._store = None
+        # Kept, or it would be closed: its locks on the file are the parent's.
+        self._inherited, self._store = self._store, None
         self._thread = None
         self._exiting = False
         self._finalizer = None
@@ -417,7 +451,7 @@ def _before_child_ends(end: Callable[[], None]) -> Any:
     return sys.modules["multiprocessing.util"].Finalize(None, end, exitpriority=1)
 
 
-def _after_fork(reference: "weakref.ref[Monitor]") -> None:
+def _call(reference: "weakref.ref[Monitor]", act: Callable[["Monitor"], None]) -> None:
     monitor = reference()
     if monitor is not None:
-        monitor.reset_after_fork()
+        act(monitor)

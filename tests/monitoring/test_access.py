@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import Depends, FastAPI, HTTPException
@@ -20,6 +22,8 @@ from monitoring import Handle, Settings, prometheus
 from monitoring.cli import main
 from monitoring.commands.metrics import render
 from monitoring.histogram import Histogram
+from monitoring.opening import open_store
+from monitoring.store import Store
 from tests.monitoring.conftest import master
 from tests.monitoring.driver import Client
 
@@ -346,3 +350,31 @@ def test_a_forked_child_begins_anew(engine: Engine, install: Install, settings: 
     assert code_told == 200
     assert child_prefix != parent_id[:16]
     assert total >= 1
+
+
+def test_a_fork_waits_until_the_store_is_open(
+    engine: Engine, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that was made while a thread is within SQLite would wait for that thread's lock for ever."""
+    opening, opened = threading.Event(), []
+
+    def slowly(*arguments: Any, **named: Any) -> Store:
+        opening.set()
+        time.sleep(0.3)
+        store = open_store(*arguments, **named)
+        opened.append(True)
+        return store
+
+    monkeypatch.setattr("monitoring.monitor.open_store", slowly)
+    client, _ = install(master(engine), engine)
+    client.get("/api/deployments/pending/a")
+    assert opening.wait(10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # as above
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if opened else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    # And here everything goes on.
+    assert client.get("/api/metrics").json()["totals"]["total_requests"] == 1
